@@ -1,0 +1,69 @@
+package idp
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Code is a stable word for why a sign-in ended. Pages show it, metrics count it, the audit log keeps it.
+type Code string
+
+// The codes. Each has one calm sentence in extauthz/login.
+const (
+	CodeAccessDenied   Code = "access-denied"        // the person or the provider said no
+	CodeInteraction    Code = "interaction-required" // prompt=none was not enough
+	CodeUnavailable    Code = "idp-unavailable"      // the provider did not answer, or said it cannot
+	CodeMetadata       Code = "idp-metadata"         // its metadata or keys cannot be used
+	CodeClient         Code = "idp-client"           // it refuses our client id, secret, redirect URI or scope
+	CodeResponse       Code = "idp-response"         // its answer is not what the protocol asks for
+	CodeIssuer         Code = "oidc-issuer"          // iss is not the connection's, in the answer or the token (RFC 9207)
+	CodeSignature      Code = "oidc-signature"
+	CodeAlgorithm      Code = "oidc-algorithm"
+	CodeAudience       Code = "oidc-audience" // aud or azp
+	CodeSubject        Code = "oidc-subject"
+	CodeNonce          Code = "oidc-nonce"
+	CodeTime           Code = "oidc-time" // exp, iat, nbf, auth_time
+	CodeAtHash         Code = "oidc-at-hash"
+	CodeClaims         Code = "oidc-claims" // duplicate or case-folded claims, malformed JSON
+	CodeACR            Code = "oidc-acr"
+	CodeUserInfo       Code = "oidc-userinfo"
+	CodeGroupsOverage  Code = "idp-groups-overage"
+	CodeState          Code = "state"        // does not open, expired or of another browser
+	CodeReplay         Code = "replay"       // used before
+	CodeConnection     Code = "connection"   // another connection's, disabled, or changed since
+	CodeLoop           Code = "sign-in-loop" // signed in again and again
+	CodeDeprovisioned  Code = "deprovisioned"
+	CodeNotProvisioned Code = "not_provisioned"
+	CodeInactive       Code = "inactive"
+)
+
+// Error is a sign-in that ended for a reason outside the gate. It has three readers: Code is shown to the person,
+// Hint to the tenant's admin (cause, then the step, in the provider's menu words), Err to the operator.
+// None of them ever holds a token, a code, or text the provider wrote.
+type Error struct {
+	Code Code
+	Err  error
+	Hint string
+}
+
+// Error implements error.
+func (e *Error) Error() string {
+	if e.Err == nil {
+		return string(e.Code)
+	}
+	return fmt.Sprintf("%s: %v", e.Code, e.Err)
+}
+
+// Unwrap gives the operator's chain.
+func (e *Error) Unwrap() error { return e.Err }
+
+// CodeOf returns the code of an *Error in err's chain, and "" where the fault is ours.
+func CodeOf(err error) Code {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Code
+	}
+	return ""
+}
+
+// ErrNoLogout reports a provider without a sign-out of its own.
+var ErrNoLogout = errors.New("provider has no sign-out endpoint")
