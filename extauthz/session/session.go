@@ -178,7 +178,7 @@ type Store interface {
 	Get(ctx context.Context, t tenant.ID, h Hash) (Session, error)
 	// SignIn burns the identity's once-values (ErrUsed), links or creates the person, revokes the replaced session and
 	// writes the new one with its audit row: all of it or nothing. *idp.Error: this person may not sign in
-	// (deprovisioned, inactive, not provisioned); that refusal's audit row is written.
+	// (deprovisioned, inactive, not provisioned); nothing is written and the caller records the refusal.
 	SignIn(ctx context.Context, in SignIn) (Session, directory.User, error)
 	// Touch notes that a session was seen. It does no I/O; at most a minute of it is lost in a crash.
 	Touch(t tenant.ID, h Hash, at time.Time)
@@ -188,4 +188,10 @@ type Store interface {
 	List(ctx context.Context, t tenant.ID, q Query) ([]Session, error)
 	// Tokens returns the provider's tokens of a session; empty when there are none.
 	Tokens(ctx context.Context, t tenant.ID, h Hash) (Tokens, error)
+}
+
+// Burner remembers values that are accepted once, until they would be refused for their age anyway.
+type Burner interface {
+	// Burn claims a value. ErrUsed: someone did before; of two that ask at once exactly one succeeds.
+	Burn(ctx context.Context, t tenant.ID, c idp.ConnectionID, kind string, value [sha256.Size]byte, expires time.Time) error
 }
