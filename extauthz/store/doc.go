@@ -1,0 +1,2 @@
+// Package store keeps the gate's durable state in SQLite or PostgreSQL.
+package store
