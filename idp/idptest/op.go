@@ -1,0 +1,247 @@
+// Package idptest is a pretend OpenID Connect provider: discovery, keys that rotate, a page to pick a person from,
+// single-use codes bound to client, redirect URI and PKCE, userinfo and sign-out, with the manners of well-known
+// providers and, by name, the faults of a broken or hostile one.
+//
+// It promises to behave as OpenID Connect Core, RFC 6749, RFC 7636 and RFC 9207 ask wherever no fault is switched on,
+// so that a relying party that works here works elsewhere. It asks nobody for a password: whoever reaches it can be
+// anyone. It is for tests and for a demonstration on the loopback interface, and for nothing else.
+package idptest
+
+import (
+	"fmt"
+	"maps"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Flavor gives the provider the manners of a well-known one.
+type Flavor string
+
+// The flavors. The zero value is a plain, correct provider.
+const (
+	Plain    Flavor = ""
+	Okta     Flavor = "okta"     // groups only for scope groups, silently cut at 100; no iss parameter
+	Entra    Flavor = "entra"    // tid and oid; more than 200 groups become a link; no at_hash, no iss parameter
+	Auth0    Flavor = "auth0"    // groups under https://tracio.ai/groups; org_id echoes organization
+	Google   Flavor = "google"   // iss without a scheme is left out; no groups, no sign-out endpoint
+	Keycloak Flavor = "keycloak" // session_state on the callback, payload typ ID
+)
+
+// Client is a relying party registered at the provider.
+type Client struct {
+	ID                     string
+	Secret                 string
+	RedirectURIs           []string
+	PostLogoutRedirectURIs []string
+	Public                 bool   // has no secret and sends none
+	AuthMethod             string // client_secret_basic or client_secret_post; empty takes either
+}
+
+// Person is somebody who can sign in.
+type Person struct {
+	Sub      string
+	UserName string
+	Email    string
+	Name     string
+	Groups   []string
+	Claims   map[string]any // further claims of the ID token; they replace those made from the fields above
+}
+
+// Options describe a provider.
+type Options struct {
+	Issuer  string
+	Clients []Client
+	People  []Person
+	Now     func() time.Time
+	Flavor  Flavor
+	Alg     string // signing algorithm; empty is RS256
+	Note    string // one more sentence on the page that lists the people
+}
+
+// Request is one request the provider saw.
+type Request struct {
+	Method string
+	Path   string // below the issuer's own path
+	Form   url.Values
+	Header http.Header
+}
+
+// OP is the pretend provider. It is safe for concurrent use.
+type OP struct {
+	opts Options
+	base *url.URL
+	mux  *http.ServeMux
+	keys *keyring
+
+	mu       sync.Mutex
+	people   []Person
+	codes    map[string]grant
+	access   map[string]grant // by access token
+	sso      map[string]login // by cookie value
+	faults   map[string]string
+	metadata map[string]any // set by SetMetadata over our own
+	seen     []Request
+}
+
+// New makes a provider with fresh keys. It serves under the path of Options.Issuer.
+func New(o Options) (*OP, error) {
+	base, err := url.Parse(o.Issuer)
+	if err != nil || base.Host == "" {
+		return nil, fmt.Errorf("issuer %q is not an absolute URL", o.Issuer)
+	}
+	if o.Now == nil {
+		return nil, fmt.Errorf("options need Now")
+	}
+	if o.Alg == "" {
+		o.Alg = "RS256"
+	}
+	op := &OP{
+		opts: o, base: base, keys: &keyring{}, people: slices.Clone(o.People),
+		codes: map[string]grant{}, access: map[string]grant{}, sso: map[string]login{},
+		faults: map[string]string{}, metadata: map[string]any{},
+	}
+	if _, err := op.keys.current(o.Alg); err != nil {
+		return nil, err
+	}
+	op.routes()
+	return op, nil
+}
+
+// Start makes a provider and serves it over plain HTTP on a free loopback port; Options.Issuer, where set, is only
+// its path ("/tenant"). The caller ends it with Close.
+func Start(o Options) (*Running, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // returns at once on loopback
+	if err != nil {
+		return nil, fmt.Errorf("listen: %w", err)
+	}
+	o.Issuer = "http://" + l.Addr().String() + o.Issuer
+	op, err := New(o)
+	if err != nil {
+		_ = l.Close()
+		return nil, err
+	}
+	r := &Running{OP: op, srv: &http.Server{Handler: op, ReadHeaderTimeout: 10 * time.Second}, done: make(chan struct{})}
+	go func() {
+		defer close(r.done)
+		_ = r.srv.Serve(l) // always http.ErrServerClosed after Close
+	}()
+	return r, nil
+}
+
+// Running is a provider with a listener of its own.
+type Running struct {
+	*OP
+	srv  *http.Server
+	done chan struct{}
+}
+
+// Close ends the provider and waits for its listener.
+func (r *Running) Close() {
+	_ = r.srv.Close()
+	<-r.done
+}
+
+// Issuer returns the provider's identifier.
+func (o *OP) Issuer() string { return o.opts.Issuer }
+
+func (o *OP) routes() {
+	o.mux = http.NewServeMux()
+	o.mux.HandleFunc("GET /.well-known/openid-configuration", o.serveMetadata)
+	o.mux.HandleFunc("GET /jwks", o.serveJWKS)
+	o.mux.HandleFunc("/authorize", o.serveAuthorize)
+	o.mux.HandleFunc("POST /token", o.serveToken)
+	o.mux.HandleFunc("/userinfo", o.serveUserInfo)
+	o.mux.HandleFunc("/logout", o.serveLogout)
+	o.mux.HandleFunc("GET /{$}", o.serveHome)
+}
+
+// ServeHTTP implements http.Handler.
+func (o *OP) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	r.Body = http.MaxBytesReader(w, r.Body, 1<<20)
+	if err := r.ParseForm(); err != nil {
+		http.Error(w, "malformed form", http.StatusBadRequest)
+		return
+	}
+	prefix := strings.TrimSuffix(o.base.Path, "/")
+	path := strings.TrimPrefix(r.URL.Path, prefix)
+	o.mu.Lock()
+	o.seen = append(o.seen, Request{Method: r.Method, Path: path, Form: maps.Clone(r.Form), Header: r.Header.Clone()})
+	if len(o.seen) > 10_000 { // a demonstration may run for weeks
+		o.seen = slices.Clone(o.seen[5_000:])
+	}
+	o.mu.Unlock()
+	w.Header().Set("Cache-Control", "no-store")
+	http.StripPrefix(prefix, o.mux).ServeHTTP(w, r)
+}
+
+// Requests returns what the provider saw, oldest first.
+func (o *OP) Requests() []Request {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.Clone(o.seen)
+}
+
+// Count tells how often the provider saw a request line such as "POST /token".
+func (o *OP) Count(line string) int {
+	n := 0
+	for _, r := range o.Requests() {
+		if r.Method+" "+r.Path == line {
+			n++
+		}
+	}
+	return n
+}
+
+// Forget empties the record of requests.
+func (o *OP) Forget() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.seen = nil
+}
+
+// SetPeople replaces who can sign in; whoever is gone also loses the provider's own session.
+func (o *OP) SetPeople(people []Person) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.people = slices.Clone(people)
+}
+
+// People returns who can sign in.
+func (o *OP) People() []Person {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.Clone(o.people)
+}
+
+// AddClient registers one more relying party, or replaces the one with its ID.
+func (o *OP) AddClient(c Client) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	clients := slices.DeleteFunc(slices.Clone(o.opts.Clients), func(x Client) bool { return x.ID == c.ID })
+	o.opts.Clients = append(clients, c)
+}
+
+func (o *OP) client(id string) (Client, bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, c := range o.opts.Clients {
+		if c.ID == id {
+			return c, true
+		}
+	}
+	return Client{}, false
+}
+
+func (o *OP) person(sub string) (Person, bool) {
+	for _, p := range o.People() {
+		if p.Sub == sub {
+			return p, true
+		}
+	}
+	return Person{}, false
+}
