@@ -1,6 +1,7 @@
 package envoy
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -142,11 +143,13 @@ func RefusedPolicyHeader(name string) bool {
 	if n == "" || n[0] == ':' || strings.HasPrefix(n, HeaderPrefix) || strings.HasPrefix(n, "x-envoy-") {
 		return true
 	}
-	switch n {
-	case "host", "cookie", "connection", "content-length", "expect", "keep-alive", "proxy-authenticate",
-		"proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade":
-		return true
-	default:
-		return false
+	return n == "cookie" || slices.Contains(framingHeaders(), n)
+}
+
+// framingHeaders decide where a message goes, where it ends or what the connection becomes.
+func framingHeaders() []string {
+	return []string{
+		"host", "connection", "content-length", "expect", "keep-alive", "proxy-authenticate", "proxy-authorization",
+		"proxy-connection", "te", "trailer", "transfer-encoding", "upgrade",
 	}
 }
