@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/structpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
@@ -39,17 +40,36 @@ func (c Config) bootstrap() (*bootstrapv3.Bootstrap, error) {
 	}
 	b := &builder{Config: c, hosts: hosts}
 	out := &bootstrapv3.Bootstrap{
+		// Without a name of its own Envoy reads no secret file.
+		Node:  &corev3.Node{Id: "ssogate-edge", Cluster: "ssogate-edge"},
 		Admin: &bootstrapv3.Admin{Address: pipe(c.AdminSocket, adminMode)},
 		StaticResources: &bootstrapv3.Bootstrap_StaticResources{
 			Listeners: []*listenerv3.Listener{b.listener()},
 			Clusters:  b.clusters(),
 		},
 		OverloadManager: b.overload(),
+		LayeredRuntime:  runtime(),
 	}
 	if b.err != nil {
 		return nil, b.err
 	}
 	return out, nil
+}
+
+// maxRegex is the size of a compiled expression Envoy accepts. Its default of 100 is used up by five or six names
+// in policy_headers, and past it Envoy does not start.
+const maxRegex = 8192
+
+// runtime is one static layer, so that nothing can change it while Envoy runs.
+func runtime() *bootstrapv3.LayeredRuntime {
+	return &bootstrapv3.LayeredRuntime{Layers: []*bootstrapv3.RuntimeLayer{{
+		Name: "static",
+		LayerSpecifier: &bootstrapv3.RuntimeLayer_StaticLayer{StaticLayer: &structpb.Struct{
+			Fields: map[string]*structpb.Value{
+				"re2.max_program_size.error_level": structpb.NewNumberValue(maxRegex),
+			},
+		}},
+	}}}
 }
 
 // pack wraps a message for one of Envoy's extension points.

@@ -267,14 +267,23 @@ func (c Config) checkStreams() error {
 	return nil
 }
 
+// Limits that keep the expression made of policy headers below maxRegex, and a request below MaxHeaders.
+const (
+	maxPolicyHeaders    = 64
+	maxPolicyHeaderName = 64
+)
+
 var headerName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]*$`)
 
 func (c Config) checkPolicyHeaders() error {
 	if c.AnyPolicyHeader && len(c.PolicyHeaders) > 0 {
 		return errors.New("policy_headers: a list and any header together contradict each other")
 	}
+	if len(c.PolicyHeaders) > maxPolicyHeaders {
+		return fmt.Errorf("policy_headers: %d names, at most %d", len(c.PolicyHeaders), maxPolicyHeaders)
+	}
 	for _, name := range c.PolicyHeaders {
-		if !headerName.MatchString(name) {
+		if len(name) > maxPolicyHeaderName || !headerName.MatchString(name) {
 			return fmt.Errorf("policy header %q: want a header name in lower case", name)
 		}
 		if RefusedPolicyHeader(name) {

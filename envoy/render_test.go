@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -197,6 +198,8 @@ func TestConfigsThatCannotBeServedSafelyAreRefused(t *testing.T) {
 		{"framing", func(c *Config) { c.PolicyHeaders = []string{"transfer_encoding"} }, "no policy may set it"},
 		{"expression", func(c *Config) { c.PolicyHeaders = []string{"x-team|.*"} }, "header name"},
 		{"capitals", func(c *Config) { c.PolicyHeaders = []string{"X-Team"} }, "header name"},
+		{"too many", func(c *Config) { c.PolicyHeaders = slices.Repeat([]string{"x-team"}, 65) }, "at most 64"},
+		{"too long", func(c *Config) { c.PolicyHeaders = []string{strings.Repeat("x", 65)} }, "header name"},
 		{"both lists", func(c *Config) { c.PolicyHeaders, c.AnyPolicyHeader = []string{"x-team"}, true }, "contradict"},
 		{"target", func(c *Config) { c.Target = "1.35" }, "not supported"},
 		{"connections", func(c *Config) { c.MaxConnections = -1 }, "positive"},
