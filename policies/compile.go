@@ -110,14 +110,14 @@ func opaErrors(err error, fallback string) error {
 	}
 	found := make([]Finding, 0, len(list))
 	for _, e := range list {
-		f := Finding{Severity: SeverityError, Message: e.Message, Hint: cmp.Or(hintFor(e), fallback)}
+		f := Finding{Severity: SeverityError, Message: e.Message, Hint: cmp.Or(fallback, hintFor(e))}
 		if e.Location != nil {
 			f.File, f.Line, f.Col = e.Location.File, e.Location.Row, e.Location.Col
 		}
 		found = append(found, f)
 	}
 	sortFindings(found)
-	return &LoadError{Findings: slices.CompactFunc(found, func(a, b Finding) bool { return a == b })}
+	return &LoadError{Findings: slices.Compact(found)}
 }
 
 func sortFindings(list []Finding) {
@@ -150,8 +150,12 @@ func hintFor(e *ast.Error) string {
 		return "keep one default for each rule"
 	case strings.Contains(e.Message, "`if` keyword is required"):
 		return "write the rule as: name := value if { … }"
+	case strings.Contains(e.Message, "conflicting rule for data path"):
+		return "a data file sets this path too: rename one of them"
+	case strings.Contains(e.Message, "empty module"):
+		return "begin it with package ssogate.authz, or take the file away"
 	}
-	if e.Details == nil {
+	if e.Details == nil || e.Code == ast.ParseErr {
 		return ""
 	}
 	return strings.Join(trimmed(e.Details.Lines()), "; ")

@@ -96,7 +96,8 @@ func (e *Engine) RoleNames() []string {
 
 // Roles says which roles the person holds: sorted, without repeats. Only Subject (without Roles),
 // Tenant and Connection are shown to the policy. The error is a [*Fault] (503) or a [*Refusal] (403).
-func (e *Engine) Roles(ctx context.Context, in Input) ([]string, error) {
+func (e *Engine) Roles(ctx context.Context, in Input) (roles []string, err error) {
+	defer recovered(&err)
 	rev, err := e.pinned(in)
 	if err != nil {
 		return nil, err
@@ -113,15 +114,19 @@ func (e *Engine) Roles(ctx context.Context, in Input) ([]string, error) {
 
 // Decide asks the policy about one request. Whatever the policy itself gets wrong is a denying
 // Decision with a Code; the error is always a [*Fault] and means that there is no decision.
-func (e *Engine) Decide(ctx context.Context, in Input) (Decision, error) {
+func (e *Engine) Decide(ctx context.Context, in Input) (d Decision, err error) {
+	defer recovered(&err)
 	rev, err := e.pinned(in)
 	if err != nil {
 		return Decision{}, err
 	}
 	value, err := e.eval(ctx, rev.decide, in, decisionInput)
-	d, err := rev.decision(value, err, in.Subject.Roles)
+	d, err = rev.decision(value, err, in.Subject.Roles)
+	if err != nil {
+		return Decision{}, err
+	}
 	d.Revision = rev.id
-	return d, err
+	return d, nil
 }
 
 func (e *Engine) pinned(in Input) (*Revision, error) {

@@ -25,11 +25,7 @@ func (e *Engine) eval(ctx context.Context, q *rego.PreparedEvalQuery, in Input, 
 
 // evaluate turns panics and OPA's errors into Fault and Refusal.
 func evaluate(ctx context.Context, q *rego.PreparedEvalQuery, in Input, build buildInput) (value ast.Value, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			value, err = nil, &Fault{Code: CodeFault, Err: fmt.Errorf("evaluation panicked: %v\n%s", p, debug.Stack())}
-		}
-	}()
+	defer recovered(&err)
 	if err := ctx.Err(); err != nil {
 		return nil, &Fault{Code: CodeTimeout, Err: err}
 	}
@@ -65,6 +61,14 @@ func evaluate(ctx context.Context, q *rego.PreparedEvalQuery, in Input, build bu
 		return nil, &Fault{Code: CodeFault, Err: fmt.Errorf("query gave %d results", len(rs))}
 	}
 	return term.Value, nil
+}
+
+// recovered makes a Fault of a panic. The caller looks at its error first, so whatever value was half
+// made is not used.
+func recovered(err *error) {
+	if p := recover(); p != nil {
+		*err = &Fault{Code: CodeFault, Err: fmt.Errorf("panic: %v\n%s", p, debug.Stack())}
+	}
 }
 
 func keepTerm(t *ast.Term, _ *rego.EvalContext) (any, error) { return t, nil }

@@ -17,11 +17,21 @@ func (l *loading) inspect() error {
 	for _, name := range slices.Sorted(maps.Keys(l.served.Modules)) {
 		found = append(found, l.missingData(l.served, l.served.Modules[name])...)
 	}
-	l.noteDynamicReads()
 	found = append(found, l.checkResult()...)
 	if !l.noRoles {
 		found = append(found, l.checkRoles()...)
 	}
+	for _, name := range slices.Sorted(maps.Keys(l.modules)) {
+		found = append(found, inputLiterals(l.modules[name])...)
+		if !isTest(name) {
+			found = append(found, dynamicReads(l.modules[name])...)
+		}
+	}
+	return l.settle(found)
+}
+
+// settle keeps notices and makes an error of the rest.
+func (l *loading) settle(found []Finding) error {
 	var errs []Finding
 	for _, f := range found {
 		if f.Severity == SeverityError {
@@ -30,21 +40,28 @@ func (l *loading) inspect() error {
 			l.note(f)
 		}
 	}
-	if len(errs) > 0 {
-		sortFindings(errs)
-		return &LoadError{Findings: slices.CompactFunc(errs, func(a, b Finding) bool { return a == b })}
+	if len(errs) == 0 {
+		return nil
 	}
-	return nil
+	sortFindings(errs)
+	return &LoadError{Findings: slices.Compact(errs)}
 }
 
-// refs calls yield for every reference in a compiled node.
-func refs(node any, yield func(*ast.Term, ast.Ref)) {
-	ast.WalkTerms(node, func(t *ast.Term) bool {
-		if ref, ok := t.Value.(ast.Ref); ok {
-			yield(t, ref)
+// refs calls yield for every reference in a compiled node. The compiler makes terms that are nowhere in
+// the source; they get the place of what was met before them, the rule or expression they are part of.
+func refs(node any, yield func(*ast.Term, ast.Ref, *ast.Location)) {
+	var at *ast.Location
+	ast.NewGenericVisitor(func(x any) bool {
+		if n, ok := x.(ast.Node); ok && n.Loc() != nil && n.Loc().Row > 0 {
+			at = n.Loc()
+		}
+		if t, ok := x.(*ast.Term); ok {
+			if ref, ok := t.Value.(ast.Ref); ok {
+				yield(t, ref, at)
+			}
 		}
 		return false
-	})
+	}).Walk(node)
 }
 
 // missingData finds references that neither a rule nor the data can answer. To OPA they are undefined,
@@ -52,20 +69,20 @@ func refs(node any, yield func(*ast.Term, ast.Ref)) {
 func (l *loading) missingData(c *ast.Compiler, m *ast.Module) []Finding {
 	var found []Finding
 	targets := withTargets(m)
-	refs(m, func(t *ast.Term, ref ast.Ref) {
+	refs(m, func(t *ast.Term, ref ast.Ref, at *ast.Location) {
 		if !ref.HasPrefix(ast.DefaultRootRef) || targets[t] || c.TypeEnv == nil {
 			return
 		}
 		if len(rulesFor(c, ref)) > 0 || exists(l.data, ref.ConstantPrefix()[1:]) {
 			if len(rulesFor(c, ref)) == 0 && !exists(l.data, ref[1:]) {
-				found = append(found, place(t.Location, Finding{
+				found = append(found, place(at, Finding{
 					Severity: SeverityWarning, Message: readable(ref) + ": no entry of the data has it",
 				}))
 			}
 			return
 		}
 		prefix := ref.ConstantPrefix()
-		found = append(found, place(t.Location, Finding{
+		found = append(found, place(at, Finding{
 			Severity: SeverityError, Message: readable(prefix) + ": no rule, no data", Hint: l.nearData(c, prefix),
 		}))
 	})
@@ -170,39 +187,6 @@ func place(at *ast.Location, f Finding) Finding {
 	return f
 }
 
-// noteDynamicReads tells of reads the schema cannot check.
-func (l *loading) noteDynamicReads() {
-	for _, name := range slices.Sorted(maps.Keys(l.served.Modules)) {
-		ast.WalkTerms(l.served.Modules[name], func(t *ast.Term) bool {
-			call, ok := t.Value.(ast.Call)
-			if ok && dynamicRead(call) {
-				l.note(place(t.Location, dynamicNotice))
-			}
-			return false
-		})
-		ast.WalkExprs(l.served.Modules[name], func(x *ast.Expr) bool {
-			if terms, ok := x.Terms.([]*ast.Term); ok && dynamicRead(terms) {
-				l.note(place(x.Location, dynamicNotice))
-			}
-			return false
-		})
-	}
-}
-
-var dynamicNotice = Finding{
-	Severity: SeverityNotice,
-	Message:  "object.get on input: a misspelt field is not noticed here",
-	Hint:     "read the field itself, as input.subject.id",
-}
-
-func dynamicRead(call []*ast.Term) bool {
-	if len(call) < 2 || call[0].Value.String() != ast.ObjectGet.Name {
-		return false
-	}
-	ref, ok := call[1].Value.(ast.Ref)
-	return ok && ref.HasPrefix(ast.InputRootRef)
-}
-
 // read is one way in which a query depends on the input or on something that changes by itself.
 type read struct {
 	ref     ast.Ref // constant prefix below input; nil for a builtin
@@ -230,15 +214,15 @@ func reads(c *ast.Compiler, query ast.Ref) []read {
 		if rule.Else != nil {
 			queue = append(queue, rule.Else)
 		}
-		refs(rule, func(t *ast.Term, ref ast.Ref) {
+		refs(rule, func(_ *ast.Term, ref ast.Ref, at *ast.Location) {
 			switch {
 			case ref.HasPrefix(ast.InputRootRef):
-				out = append(out, read{ref: ref.ConstantPrefix(), at: t.Location})
+				out = append(out, read{ref: ref.ConstantPrefix(), at: at})
 			case ref.HasPrefix(ast.DefaultRootRef):
 				queue = append(queue, rulesFor(c, ref)...)
 			default:
 				if b := builtins[ref.String()]; b != nil && !repeatable(b) {
-					out = append(out, read{builtin: b.Name, at: t.Location})
+					out = append(out, read{builtin: b.Name, at: at})
 				}
 			}
 		})

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -81,9 +82,23 @@ type loading struct {
 // mistakes are a [*LoadError] that lists all that the failing step found; anything else could not be
 // read.
 func Load(ctx context.Context, fsys fs.FS, o Options) (*Revision, error) {
+	return loadUnless(ctx, fsys, o, "")
+}
+
+// loadUnless gives nil when the files are those of revision have. A panic of the compiler becomes an
+// error: a policy file must not end the gate.
+func loadUnless(ctx context.Context, fsys fs.FS, o Options, have string) (rev *Revision, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			rev, err = nil, fmt.Errorf("load policy: panic: %v\n%s", p, debug.Stack())
+		}
+	}()
 	l, err := begin(fsys, o)
 	if err != nil {
 		return nil, err
+	}
+	if l.id() == have {
+		return nil, nil
 	}
 	if err := l.compile(ctx); err != nil {
 		return nil, err
@@ -218,9 +233,9 @@ func (l *loading) rehearse(ctx context.Context, r *Revision) error {
 	d, err := r.decision(v, err, nil)
 	switch {
 	case err != nil:
-		return failf("", "", "%s for nobody's GET /: %v", r.query, err)
+		return l.failDecision("%s for nobody's GET /: %v", r.query, err)
 	case d.Code == CodeInvalid:
-		return failf("", "", "for nobody's GET /: %s", d.Detail)
+		return l.failDecision("for nobody's GET /: %s", d.Detail)
 	case d.Code == CodeUndefined:
 		l.note(Finding{
 			Severity: SeverityWarning, Message: d.Detail + " (nobody's GET /)",
@@ -230,6 +245,12 @@ func (l *loading) rehearse(ctx context.Context, r *Revision) error {
 		l.note(Finding{Severity: SeverityWarning, Message: "for nobody's GET /: " + d.Detail})
 	}
 	return nil
+}
+
+// failDecision is a finding at the decision's first rule.
+func (l *loading) failDecision(format string, args ...any) error {
+	at := l.served.GetRules(l.query)[0].Location
+	return &LoadError{Findings: []Finding{place(at, Finding{Severity: SeverityError, Message: fmt.Sprintf(format, args...)})}}
 }
 
 // id is a digest of everything a decision can depend on, the tests included: they decide what loads.

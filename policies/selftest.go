@@ -100,6 +100,9 @@ func Test(ctx context.Context, fsys fs.FS, o TestOptions) (TestReport, error) {
 	if err := l.compile(ctx); err != nil {
 		return TestReport{}, err
 	}
+	if err := l.inspect(); err != nil {
+		return TestReport{}, err
+	}
 	run := testRun{filter: o.Run, explain: true}
 	if o.Coverage || o.Threshold > 0 {
 		run.cover = cover.New()
@@ -209,22 +212,14 @@ func (l *loading) test(ctx context.Context, run testRun) ([]TestResult, error) {
 
 // checkTestData holds tests to the same paths: "not data.ssogate.authz.decison.allowed" passes always.
 func (l *loading) checkTestData(c *ast.Compiler) error {
-	var errs []Finding
+	var found []Finding
 	for name, m := range c.Modules {
-		if !isTest(name) {
-			continue
-		}
-		for _, f := range l.missingData(c, m) {
-			if f.Severity == SeverityError {
-				errs = append(errs, f)
-			}
+		if isTest(name) {
+			found = append(found, l.missingData(c, m)...)
 		}
 	}
-	if len(errs) == 0 {
-		return nil
-	}
-	sortFindings(errs)
-	return &LoadError{Findings: slices.CompactFunc(errs, func(a, b Finding) bool { return a == b })}
+	found = slices.DeleteFunc(found, func(f Finding) bool { return f.Severity != SeverityError })
+	return l.settle(found)
 }
 
 func testResult(r *tester.Result) TestResult {

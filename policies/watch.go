@@ -20,8 +20,8 @@ type Result struct {
 
 // Watch serves what the directory holds, and follows it until ctx ends; it then returns nil. It reads
 // the directory at once, so an edit since the first Load is not missed. A broken edit keeps the last
-// good revision. onReload, which may be nil, hears of every swap and of every new failure, one at a
-// time.
+// good revision. onReload, which may be nil, hears of every swap, of every new failure and of its end,
+// one at a time.
 func (e *Engine) Watch(ctx context.Context, dir string, onReload func(Result)) error {
 	if onReload == nil {
 		onReload = func(Result) {}
@@ -117,7 +117,7 @@ func (w *watcher) follow(notify *fsnotify.Watcher) {
 // reload loads what is there now and serves it unless it is what is served already.
 func (w *watcher) reload(ctx context.Context) {
 	e := w.engine
-	rev, err := e.load(ctx, os.DirFS(w.dir))
+	rev, err := loadUnless(ctx, os.DirFS(w.dir), e.Options, e.Revision().ID)
 	if ctx.Err() != nil {
 		return
 	}
@@ -126,23 +126,15 @@ func (w *watcher) reload(ctx context.Context) {
 		w.fail(err)
 		return
 	}
+	mended := w.failed != ""
 	w.failed = ""
-	if e.Revision().ID == rev.ID() {
-		e.fail(nil)
-		return
+	e.fail(nil)
+	if rev != nil {
+		e.Swap(rev)
 	}
-	e.Swap(rev)
-	w.report(Result{Revision: e.Revision()})
-}
-
-// load turns a panic of the compiler into an error: a policy file must not end the gate.
-func (e *Engine) load(ctx context.Context, fsys fs.FS) (rev *Revision, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			rev, err = nil, fmt.Errorf("load policy: panic: %v", p)
-		}
-	}()
-	return Load(ctx, fsys, e.Options)
+	if rev != nil || mended {
+		w.report(Result{Revision: e.Revision()})
+	}
 }
 
 func (w *watcher) fail(err error) {
