@@ -67,3 +67,6 @@ func CodeOf(err error) Code {
 
 // ErrNoLogout reports a provider without a sign-out of its own.
 var ErrNoLogout = errors.New("provider has no sign-out endpoint")
+
+// ErrNotFound reports a tenant or connection that does not exist, or no longer.
+var ErrNotFound = errors.New("no such tenant or connection")

@@ -1,0 +1,39 @@
+// Package login answers everything under /auth: it sends people to their identity provider, takes them back, and signs
+// them out. It is an ordinary http.Handler, so the same code runs inside a check and on a listener of its own.
+//
+// What happens on which route:
+//
+//	route                          step                                                  next
+//	(any page, no session)         Start: tenant known by the only tenant, the           302 provider, with the flow cookie
+//	                               session cookie or the flow cookie                     else 302 /auth/login?return_to=
+//	GET /auth/login                signed in already                                     303 return path
+//	    ?email=                    verified domain → connection                          302 provider; several: choose; none: same page
+//	    ?connection=               OpenID Connect Core §4; iss equals the connection's   302 provider; another account in use: confirm
+//	    ?switch=1                  ask the provider for another account                  302 provider
+//	GET /auth/callback/oidc[/id]   1 state opens                                         no: sign-in page
+//	                               2 state fresh and of this browser                     no: live session → 303; else once more; else page
+//	                               3 path, connection, version as when it began          no: page
+//	                               4 another tab's session is newer than the attempt     303 return path, code unused
+//	                               5 fifth sign-in within a minute                       page
+//	                               6 attempt used up                                     used before: as 2
+//	                               7 connector verifies the answer                       refused: page; prompt=none: once more
+//	                               8 one transaction: person, session, audit row         303 return path, both cookies
+//	GET, POST /auth/logout         another site's link, or the provider's answer late    confirm page
+//	                               session ends here                                     302 provider's sign-out; none: page says so
+//	    ?state=                    back from the provider                                signed-out page
+//	GET /auth/session              who is signed in, without sliding the idle limit      200, or 401 JSON
+//	GET /auth/jwks.json            keys of x-sso-assertion                               200, cacheable
+//	else                                                                                 404, or 405
+//
+// It promises: nothing is stored for a visitor before a provider has vouched for them; an attempt is accepted once, in
+// the browser that began it, for ten minutes (RFC 6749 §10.12, RFC 9700 §4.7); a code is sent to the provider once; every
+// address the browser is sent to is a provider's, made by a connector, or a path on PublicURL; every refusal of an
+// attempt of ours is an audit row, a log line and a page with one calm sentence.
+//
+// It never says whether an account or a company exists, never shows what a provider wrote, never reads X-Forwarded-*,
+// and never decides what a person may do.
+//
+// Why the state is the record: an attempt that is kept in a table or in a cookie of its own lets anyone fill the one and
+// every restored tab grow the other. Sealed into state it costs nothing, and one small cookie ties all tabs to the
+// browser.
+package login
