@@ -24,6 +24,15 @@ const (
 
 // decision turns the value, or the error, of the decision query into a Decision.
 func (r *Revision) decision(v ast.Value, err error, roles []string) (Decision, error) {
+	d, err := r.answer(v, err)
+	if err == nil && d.Role != "" && !slices.Contains(roles, d.Role) {
+		return r.invalid(fmt.Errorf("role %s is not one of the subject's", quote(d.Role))), nil
+	}
+	return d, err
+}
+
+// answer is decision without the look at the subject's roles.
+func (r *Revision) answer(v ast.Value, err error) (Decision, error) {
 	if refusal, ok := errors.AsType[*Refusal](err); ok {
 		return Decision{Code: refusal.Code, Detail: refusal.Err.Error()}, nil
 	}
@@ -34,13 +43,14 @@ func (r *Revision) decision(v ast.Value, err error, roles []string) (Decision, e
 		return Decision{Code: CodeUndefined, Detail: r.query + " is undefined for this input"}, nil
 	}
 	d, err := decodeDecision(v, r.foreign)
-	if err == nil && d.Role != "" && !slices.Contains(roles, d.Role) {
-		err = fmt.Errorf("role %s is not one of the subject's", quote(d.Role))
-	}
 	if err != nil {
-		return Decision{Code: CodeInvalid, Detail: r.query + ": " + err.Error()}, nil
+		return r.invalid(err), nil
 	}
 	return d, nil
+}
+
+func (r *Revision) invalid(err error) Decision {
+	return Decision{Code: CodeInvalid, Detail: r.query + ": " + err.Error()}
 }
 
 // decodeDecision reads a bool or an object. A foreign policy may carry fields of its own; in ours an

@@ -1,6 +1,7 @@
 package policies
 
 import (
+	"encoding/json"
 	"errors"
 	"io/fs"
 	"strings"
@@ -78,4 +79,15 @@ func findings(t testing.TB, err error) []Finding {
 		t.Fatal("a LoadError without a finding")
 	}
 	return bad.Findings
+}
+
+func decoded(t testing.TB, text string) any {
+	t.Helper()
+	d := json.NewDecoder(strings.NewReader(text))
+	d.UseNumber()
+	var x any
+	if err := d.Decode(&x); err != nil {
+		t.Fatal(err)
+	}
+	return x
 }

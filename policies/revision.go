@@ -230,7 +230,7 @@ func (l *loading) rehearse(ctx context.Context, r *Revision) error {
 		}
 	}
 	v, err := evaluate(ctx, r.decide, in, decisionInput)
-	d, err := r.decision(v, err, nil)
+	d, err := r.answer(v, err)
 	switch {
 	case err != nil:
 		return l.failDecision("%s for nobody's GET /: %v", r.query, err)
