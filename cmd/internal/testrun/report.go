@@ -180,8 +180,23 @@ func (r *report) unfinished(out io.Writer) {
 	}
 }
 
-func (r *report) skips(out io.Writer) {
+// finish prints what is left to say and returns the exit code. The last line counts; it never reads like a success
+// when something was missing or went wrong.
+func (r *report) finish(out io.Writer, missing, err error) int {
 	for _, line := range r.skipLines {
 		say(out, "SKIP %s", line)
 	}
+	if missing != nil {
+		say(out, "MISSING %v\n`make tools` installs what is missing", missing)
+	}
+	if err != nil {
+		say(out, "%v", err)
+	}
+	code := 0
+	if missing != nil || err != nil || r.passed == 0 || r.failed > 0 {
+		code = 1
+		r.failed = max(r.failed, 1)
+	}
+	say(out, "%d passed, %d failed, %d skipped", r.passed, r.failed, r.skipped)
+	return code
 }

