@@ -1,0 +1,118 @@
+package extauthz
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/tracio-ai/ssogate/extauthz/internal/httpreq"
+	"github.com/tracio-ai/ssogate/extauthz/login"
+	"github.com/tracio-ai/ssogate/extauthz/session"
+	"github.com/tracio-ai/ssogate/idp"
+	"github.com/tracio-ai/ssogate/policies"
+	"github.com/tracio-ai/ssogate/scim/directory"
+)
+
+// asker is who a request comes from. The zero value is nobody.
+type asker struct {
+	login.Visitor
+	person  directory.Person
+	refusal session.Refusal // why a session that was found is not valid
+	found   bool            // the session's user is in the directory
+}
+
+// whoAsks reads cookie, session, realm and person, in that order. Nobody and no longer somebody are not errors: an
+// error means that the gate could not find out, and is a 503.
+func (s *Server) whoAsks(ctx context.Context, cookies httpreq.Cookies) (asker, error) {
+	value, n := cookies.Get(s.names.Session)
+	if n != 1 { // two of the name are ambiguous: whichever the browser meant, someone else may have planted the other
+		return asker{}, nil
+	}
+	token, err := session.OpenToken(s.Ring, s.bound, value)
+	if err != nil {
+		return asker{}, nil
+	}
+	who := asker{Visitor: login.Visitor{Opens: true, Token: token}}
+	who.Session, err = s.Sessions.Get(ctx, token.Tenant, token.ID.Hash())
+	if errors.Is(err, session.ErrNotFound) {
+		return who, nil
+	}
+	if err != nil {
+		return asker{}, fmt.Errorf("read session: %w", err)
+	}
+	if who.Realm, err = s.Realms.Realm(ctx, token.Tenant); err != nil {
+		return asker{}, fmt.Errorf("read realm: %w", err)
+	}
+	who.person, err = s.Directory.Person(ctx, token.Tenant, who.Session.User, who.Session.Connection)
+	if errors.Is(err, directory.ErrNotFound) {
+		return who, nil
+	}
+	if err != nil {
+		return asker{}, fmt.Errorf("read person: %w", err)
+	}
+	who.found, who.User = true, who.person.User
+	who.Connection, _ = who.Realm.Connection(who.Session.Connection)
+	who.refusal = who.Session.Refusal(s.Now(), s.Limits, who.Realm, who.User)
+	if who.refusal != session.Valid || !who.User.Active {
+		return who, nil
+	}
+	who.Live = true
+	limits := s.Limits.Within(who.Realm.Tenant)
+	who.IdleExpires = who.Session.LastSeen.Add(limits.Idle)
+	who.Expires = earlier(who.Session.AbsoluteExpiry, who.Session.Created.Add(limits.Absolute))
+	return who, nil
+}
+
+// inactive reports someone who is known, with an otherwise valid session or one that deactivation ended, and may not in.
+func (a asker) inactive() bool { return a.found && !a.User.Active }
+
+// input joins session, person and realm into what policy sees. It is the only place where the asserted identity, the
+// directory's user and policy's subject meet.
+func (a asker) input(in policies.Input) policies.Input {
+	in.Subject = policies.Subject{
+		ID:          string(a.User.ID),
+		UserName:    a.User.UserName,
+		Email:       a.User.Email(),
+		DisplayName: a.User.DisplayName,
+		Groups:      a.person.Groups,
+		Claims:      a.person.Claims,
+		Active:      a.User.Active,
+		Source:      string(a.User.Source),
+	}
+	in.Tenant = policies.Tenant{ID: string(a.Realm.Tenant.ID), Slug: a.Realm.Tenant.Slug, RoleMappings: mappings(a.Realm.Mappings)}
+	in.Connection = policies.Connection{ID: string(a.Connection.ID), Protocol: string(a.Connection.Protocol), Provider: string(a.Connection.Provider)}
+	in.Session = policies.Session{AuthTime: a.Session.AuthTime, ACR: a.Session.ACR, AMR: a.Session.AMR}
+	in.SubjectVersion, in.TenantVersion = a.person.Stamp, a.Realm.Stamp
+	return in
+}
+
+func mappings(from []idp.RoleMapping) []policies.RoleMapping {
+	to := make([]policies.RoleMapping, len(from))
+	for i, m := range from {
+		to[i] = policies.RoleMapping{
+			ID: m.ID, Connection: string(m.Connection), Kind: string(m.Kind), Claim: m.Claim, Value: m.Value, Role: m.Role,
+		}
+	}
+	return to
+}
+
+// visitor tells the pages under /auth who is there. It slides no idle timer: a page that asks how long the session
+// lasts must not keep it alive.
+func (s *Server) visitor(ctx context.Context, r *http.Request) (login.Visitor, error) {
+	cookies, err := httpreq.ParseCookies(r.Header.Get("Cookie"))
+	if err != nil || len(r.Header.Values("Cookie")) > 1 {
+		return login.Visitor{}, nil
+	}
+	who, err := s.whoAsks(ctx, cookies)
+	if err != nil || !who.Live {
+		return who.Visitor, err
+	}
+	in := s.Policy.Input()
+	in.Now = s.Now()
+	who.Roles, err = s.Policy.Roles(ctx, who.input(in))
+	if _, refused := errors.AsType[*policies.Refusal](err); refused {
+		return who.Visitor, nil // the policy grants this person nothing; that is an answer
+	}
+	return who.Visitor, err
+}
