@@ -1,0 +1,141 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"crypto/tls"
+
+	"github.com/tracio-ai/ssogate/policies"
+)
+
+type checkConfigCmd struct {
+	Insecure bool `help:"Check for serve --insecure."`
+}
+
+// Run reads the configuration and whatever it refers to. It changes nothing: no key is made, no database opened.
+func (cmd checkConfigCmd) Run(a *app) error {
+	found, err := cmd.check(a)
+	if err != nil {
+		return err
+	}
+	if a.json() {
+		if found == nil {
+			found = problems{}
+		}
+		if err := a.printJSON(found); err != nil {
+			return err
+		}
+		if len(found) > 0 {
+			return silent{}
+		}
+		return nil
+	}
+	return found.err()
+}
+
+func (cmd checkConfigCmd) check(a *app) (problems, error) {
+	c, err := a.config()
+	if many, ok := errors.AsType[problems](err); ok {
+		return many, nil // the rest would be about a configuration that nobody wrote
+	}
+	if err != nil {
+		return nil, err
+	}
+	var found problems
+	found = found.add(c.allowInsecure(cmd.Insecure))
+	found = append(found, c.checkSecrets(a.getenv)...)
+	found = append(found, c.checkFiles()...)
+	names, bad := c.checkPolicy(a)
+	found = append(found, bad...)
+	if names != nil {
+		found = append(found, c.checkRoles(names)...)
+	}
+	if c.File != "" {
+		for i := range found {
+			if found[i].File == "" {
+				found[i].File = c.File
+			}
+		}
+	}
+	return found, nil
+}
+
+// checkSecrets reads every secret and forgets it.
+func (c Config) checkSecrets(getenv func(string) string) problems {
+	var found problems
+	if _, err := c.dsn(getenv); err != nil {
+		found = found.add(err)
+	}
+	if c.RootKey.Env != "" || exists(c.RootKey.File) {
+		_, err := c.sealer(getenv)
+		found = found.add(err)
+	}
+	_, err := c.declared(getenv)
+	return found.add(err)
+}
+
+// checkFiles looks whether the certificate and the CA file can be used.
+func (c Config) checkFiles() problems {
+	var found problems
+	if c.Proxy.Cert != "" {
+		if _, err := tls.LoadX509KeyPair(c.Proxy.Cert, c.Proxy.Key); err != nil {
+			found = append(found, c.problem(c.Proxy.line, "", "envoy.tls: %s", certTrouble(err)))
+		}
+	}
+	if c.Egress.CAFile != "" {
+		if _, err := readLimited(c.Egress.CAFile, maxConfig); err != nil {
+			found = append(found, c.problem(0, "", "egress.ca_file: %s", fileTrouble(err)))
+		}
+	}
+	return found
+}
+
+func certTrouble(err error) string {
+	if _, ok := errors.AsType[*fs.PathError](err); ok {
+		return fileTrouble(err)
+	}
+	return strings.TrimPrefix(err.Error(), "tls: ")
+}
+
+// checkPolicy loads the policy as the gate would, tests included, and returns its roles.
+func (c Config) checkPolicy(a *app) ([]string, problems) {
+	files, err := c.policyFiles()
+	if err != nil {
+		return nil, problems(nil).add(err)
+	}
+	revision, err := policies.Load(a.ctx, files, c.policyOptions())
+	if bad, ok := errors.AsType[*policies.LoadError](err); ok {
+		var found problems
+		for _, f := range bad.Findings {
+			f.File = under(shortPath(c.Policy.Path), f.File)
+			found = append(found, problem{File: f.File, Line: f.Line, Message: f.Message, Hint: f.Hint})
+		}
+		return nil, found
+	}
+	if err != nil {
+		return nil, problems{c.problem(c.Policy.line, "", "policy: %s", err)}
+	}
+	return revision.RoleNames(), nil
+}
+
+// checkRoles finds mappings to roles that the policy does not have: they would grant nothing, silently.
+func (c Config) checkRoles(names []string) problems {
+	var found problems
+	for _, t := range c.Tenants {
+		for _, m := range t.Mappings {
+			if slices.Contains(names, m.Mapping.Role) {
+				continue
+			}
+			hint := "its roles: " + strings.Join(names, ", ")
+			if i := slices.IndexFunc(names, func(n string) bool { return strings.EqualFold(n, m.Mapping.Role) }); i >= 0 {
+				hint = fmt.Sprintf("did you mean %s?", names[i])
+			}
+			found = append(found, c.problem(m.line, hint, "tenant %s: role %s is not in the policy", t.Tenant.ID, quote(m.Mapping.Role)))
+		}
+	}
+	return found
+}

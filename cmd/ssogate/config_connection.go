@@ -1,0 +1,236 @@
+package main
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/goccy/go-yaml/ast"
+
+	"github.com/tracio-ai/ssogate/idp"
+	"github.com/tracio-ai/ssogate/idp/tenant"
+)
+
+// connectionKeys are the words of one declared connection before they mean anything together.
+type connectionKeys struct {
+	known    known
+	protocol string
+	enabled  bool
+	auth     string
+	set      overrides
+}
+
+// overrides is what an admin may say beside the preset. Zero leaves the preset's own.
+type overrides struct {
+	clientID   string
+	clientAuth idp.ClientAuth
+	scopes     []string
+	claims     idp.ClaimNames
+	shared     *bool
+	userInfo   *bool
+	prompt     string
+	acrValues  []string
+	audiences  []string
+	extra      map[string]string
+}
+
+func (o overrides) apply(s *idp.OIDCSettings) {
+	s.ClientID = o.clientID
+	if o.clientAuth != "" {
+		s.ClientAuth = o.clientAuth
+	}
+	if o.scopes != nil {
+		s.Scopes = o.scopes
+	}
+	for to, name := range map[*string]string{
+		&s.Claims.UserName: o.claims.UserName, &s.Claims.Email: o.claims.Email,
+		&s.Claims.DisplayName: o.claims.DisplayName, &s.Claims.Groups: o.claims.Groups, &s.Prompt: o.prompt,
+	} {
+		if name != "" {
+			*to = name
+		}
+	}
+	if o.shared != nil {
+		s.SharedCallback = *o.shared
+	}
+	if o.userInfo != nil {
+		s.UserInfo = *o.userInfo
+	}
+	if o.acrValues != nil {
+		s.ACRValues = o.acrValues
+	}
+	if o.audiences != nil {
+		s.Audiences = o.audiences
+	}
+	for k, v := range o.extra {
+		if s.Extra == nil {
+			s.Extra = map[string]string{}
+		}
+		s.Extra[k] = v
+	}
+}
+
+func (c *Config) readConnection(r *reader, path string, n ast.Node, taken claimed) ConnectionConfig {
+	cc := ConnectionConfig{line: n.GetToken().Position.Line}
+	k := connectionKeys{protocol: string(idp.OIDC), enabled: true}
+	conn := &cc.Connection
+	r.mapping(path, n, fields{
+		"id": func(path string, n ast.Node) {
+			if id, ok := r.id(path, n); ok {
+				taken.claim(r, path, n, "connection", id)
+				conn.ID = tenant.ConnectionID(id)
+			}
+		},
+		"name":    r.str(&conn.Name),
+		"enabled": r.flag(&k.enabled),
+		"protocol": func(path string, n ast.Node) {
+			r.oneOf(&k.protocol, string(idp.OIDC), string(idp.SAML))(path, n)
+			if k.protocol == string(idp.SAML) {
+				r.later(path, n, "use oidc")
+			}
+		},
+		"provider":      r.oneOf((*string)(&k.known.Provider), providers()...),
+		"domain":        r.str(&k.known.Domain),
+		"tenant_id":     r.str(&k.known.TenantID),
+		"issuer":        r.str(&k.known.Issuer),
+		"client_id":     r.str(&k.set.clientID),
+		"client_secret": r.secret(c.Folder, &cc.Secret),
+		"client_auth":   r.oneOf(&k.auth, string(idp.AuthBasic), string(idp.AuthPost), string(idp.AuthNone)),
+		"scopes":        r.strs(&k.set.scopes),
+		"claims": func(path string, n ast.Node) {
+			names := &k.set.claims
+			r.mapping(path, n, fields{
+				"user_name": r.str(&names.UserName), "email": r.str(&names.Email),
+				"display_name": r.str(&names.DisplayName), "groups": r.str(&names.Groups),
+			})
+		},
+		"shared_callback": func(path string, n ast.Node) { r.flag(at(&k.set.shared))(path, n) },
+		"userinfo":        func(path string, n ast.Node) { r.flag(at(&k.set.userInfo))(path, n) },
+		"prompt":          r.oneOf(&k.set.prompt, "login", "select_account", "consent"),
+		"acr_values":      r.strs(&k.set.acrValues),
+		"audiences":       r.strs(&k.set.audiences),
+		"max_age":         r.maxAge(conn),
+		"extra":           r.words(&k.set.extra),
+	})
+	conn.Protocol, conn.Provider = idp.Protocol(k.protocol), k.known.Provider
+	conn.Enabled, conn.Declared = k.enabled, true
+	k.set.clientAuth = idp.ClientAuth(k.auth)
+	r.complete(path, n, &cc, k)
+	return cc
+}
+
+// at makes room for a value that may be absent.
+func at[T any](p **T) *T {
+	if *p == nil {
+		*p = new(T)
+	}
+	return *p
+}
+
+// complete turns what the admin knows into settings and reports what is missing.
+func (r *reader) complete(path string, n ast.Node, cc *ConnectionConfig, k connectionKeys) {
+	conn := &cc.Connection
+	if conn.ID == "" {
+		r.missing(path, n, "id", "id: acme-okta")
+	}
+	if k.set.clientID == "" {
+		r.missing(path, n, "client_id", "client_id: the one your identity provider shows")
+	}
+	if k.known.Provider == "" {
+		r.missing(path, n, "provider", "provider: "+strings.Join(providers(), ", "))
+		return
+	}
+	settings, err := k.known.settings()
+	if err != nil {
+		r.problem(n, err.Hint, "%s: %s", path, err.Message)
+		return
+	}
+	settings.MaxAge = conn.Settings.MaxAge
+	k.set.apply(&settings)
+	conn.Settings = settings
+	switch none := settings.ClientAuth == idp.AuthNone; {
+	case none && cc.Secret.set():
+		r.problem(n, "remove client_secret or client_auth", "%s: client_auth none goes without a client_secret", path)
+	case !none && !cc.Secret.set():
+		r.missing(path, n, "client_secret", "client_secret: {file: PATH} or {env: NAME}")
+	}
+	if conn.Name == "" {
+		conn.Name = defaultName(conn.Provider)
+	}
+}
+
+// defaultName is what the sign-in page calls a provider.
+func defaultName(p idp.Provider) string {
+	switch p {
+	case idp.Okta:
+		return "Okta"
+	case idp.Auth0:
+		return "Auth0"
+	case idp.Entra:
+		return "Microsoft Entra ID"
+	case idp.Google:
+		return "Google"
+	case idp.Keycloak:
+		return "Keycloak"
+	case idp.Generic:
+		return "Single sign-on"
+	default:
+		return string(p)
+	}
+}
+
+func (r *reader) maxAge(conn *idp.Connection) func(string, ast.Node) {
+	return func(path string, n ast.Node) {
+		r.duration(at(&conn.Settings.MaxAge), 0, maxMaxAge)(path, n)
+	}
+}
+
+// words makes a reader of a mapping from any key to text.
+func (r *reader) words(to *map[string]string) func(string, ast.Node) {
+	return func(path string, n ast.Node) {
+		m, ok := n.(*ast.MappingNode)
+		if !ok {
+			r.problem(n, "write it as {name: value}", "%s: want keys and values", path)
+			return
+		}
+		known := fields{}
+		for _, v := range m.Values {
+			key := v.Key.GetToken().Value
+			if slices.Contains(protocolParameters, key) {
+				r.problem(v.Key, "leave it out: the gate sets it", "%s: %s belongs to the protocol", path, quote(key))
+				known[key] = func(string, ast.Node) {}
+				continue
+			}
+			known[key] = func(path string, n ast.Node) {
+				s, ok := r.text(path, n)
+				if !ok {
+					return
+				}
+				if *to == nil {
+					*to = map[string]string{}
+				}
+				(*to)[key] = s
+			}
+		}
+		r.mapping(path, n, known)
+	}
+}
+
+// protocolParameters are those of an authorization request that decide what comes back and to whom.
+var protocolParameters = []string{
+	"client_id", "client_secret", "redirect_uri", "response_type", "response_mode", "scope", "state", "nonce",
+	"code_challenge", "code_challenge_method", "request", "request_uri", "max_age", "prompt", "acr_values", "claims",
+}
+
+func providers() []string {
+	return []string{
+		string(idp.Okta), string(idp.Auth0), string(idp.Entra), string(idp.Google), string(idp.Keycloak), string(idp.Generic),
+	}
+}
+
+// known is what an admin can read off their identity provider's pages.
+type known struct {
+	Provider idp.Provider
+	Domain   string
+	TenantID string
+	Issuer   string
+}

@@ -1,0 +1,275 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/tracio-ai/ssogate/extauthz/session"
+	"github.com/tracio-ai/ssogate/extauthz/store"
+	"github.com/tracio-ai/ssogate/idp"
+	"github.com/tracio-ai/ssogate/idp/secret"
+	"github.com/tracio-ai/ssogate/idp/tenant"
+)
+
+type connectionCmd struct {
+	Create  connectionCreateCmd  `cmd:"" help:"Trust an identity provider."`
+	List    connectionListCmd    `cmd:"" help:"List a tenant's connections."`
+	Enable  connectionEnableCmd  `cmd:"" help:"Let people sign in over a connection again."`
+	Disable connectionDisableCmd `cmd:"" help:"Stop a connection; its sessions end at once."`
+	Delete  connectionDeleteCmd  `cmd:"" help:"Remove a connection; its sessions end at once."`
+}
+
+// connectionRow is a connection as commands print it: without the client secret.
+type connectionRow struct {
+	ID       idp.ConnectionID `json:"id"`
+	Tenant   tenant.ID        `json:"tenant"`
+	Name     string           `json:"name"`
+	Protocol idp.Protocol     `json:"protocol"`
+	Provider idp.Provider     `json:"provider"`
+	Issuer   string           `json:"issuer"`
+	ClientID string           `json:"client_id"`
+	Enabled  bool             `json:"enabled"`
+	Declared bool             `json:"declared"`
+	Created  *time.Time       `json:"created,omitempty"`
+}
+
+func connectionRowOf(c idp.Connection) connectionRow {
+	return connectionRow{
+		ID: c.ID, Tenant: c.Tenant, Name: c.Name, Protocol: c.Protocol, Provider: c.Provider, Issuer: c.Settings.Issuer,
+		ClientID: c.Settings.ClientID, Enabled: c.Enabled, Declared: c.Declared, Created: stamp(c.Created),
+	}
+}
+
+type connectionCreateCmd struct {
+	Tenant           string        `required:"" help:"The tenant." placeholder:"ID"`
+	Provider         string        `required:"" enum:"okta,auth0,entra,google,keycloak,generic" help:"okta, auth0, entra, google, keycloak or generic." placeholder:"NAME"`
+	Domain           string        `help:"Okta, Auth0: your domain there, such as acme.okta.com. Google: your Workspace domain." placeholder:"HOST"`
+	TenantID         string        `name:"tenant-id" help:"Entra ID: Directory (tenant) ID, on the app's Overview page." placeholder:"UUID"`
+	Issuer           string        `help:"Keycloak, generic: the issuer exactly as its metadata spells it." placeholder:"URL"`
+	ClientID         string        `name:"client-id" required:"" help:"Client id of the application made for the gate." placeholder:"ID"`
+	ClientSecretFile string        `name:"client-secret-file" xor:"secret" help:"File with the client secret." placeholder:"FILE"`
+	ClientSecretEnv  string        `name:"client-secret-env" xor:"secret" help:"Environment variable with the client secret." placeholder:"NAME"`
+	Public           bool          `xor:"secret" help:"The client has no secret (client_auth none)."`
+	ID               string        `help:"2 to 40 of a-z, 0-9 and -. It becomes part of the redirect URI. Default: ten random letters." placeholder:"ID"`
+	Name             string        `help:"What the sign-in page calls it." placeholder:"TEXT"`
+	GroupsClaim      string        `name:"groups-claim" help:"Claim that lists a person's groups. Default: the provider's usual one." placeholder:"CLAIM"`
+	Scope            []string      `help:"Scopes to ask for, in place of the provider's usual ones; repeat for more." placeholder:"SCOPE"`
+	Probe            bool          `negatable:"" default:"true" help:"Fetch the provider's metadata once before saving. --no-probe for one that is not there yet."`
+	ProbeTimeout     time.Duration `name:"probe-timeout" default:"15s" hidden:""`
+}
+
+// created is what creating a connection reports: what to paste at the identity provider.
+type created struct {
+	connectionRow
+	RedirectURI string `json:"redirect_uri"`
+	SignOutURI  string `json:"sign_out_uri"`
+}
+
+// Run saves a connection that works as far as can be known before somebody signs in.
+func (cmd connectionCreateCmd) Run(a *app) error {
+	conn, err := cmd.connection(a)
+	if err != nil {
+		return err
+	}
+	return a.withStore(func(s *store.Store, c Config) error {
+		if _, err := a.realm(s, c, conn.Tenant); err != nil {
+			return err
+		}
+		if cmd.Probe {
+			if err := a.probe(c, conn, cmd.ProbeTimeout); err != nil {
+				return err
+			}
+		}
+		made, err := s.CreateConnection(a.ctx, conn, actor)
+		if errors.Is(err, store.ErrTaken) {
+			return hinted("choose another --id", "connection %s is taken", conn.ID)
+		}
+		if err != nil {
+			return fmt.Errorf("create connection %s: %w", conn.ID, err)
+		}
+		out := created{connectionRowOf(made), c.redirectURI(made), c.signOutURI()}
+		if a.json() {
+			return a.printJSON(out)
+		}
+		a.printf("connection %s created\n\nAt %s:\n%s", made.ID, providerName(made.Provider), guide(made.Provider, out.RedirectURI, out.SignOutURI))
+		a.printf("\nThen say who gets which role:\n  ssogate mapping create --tenant %s --role Viewer --group GROUP", made.Tenant)
+		return nil
+	})
+}
+
+// redirectURI is where the provider sends people back to.
+func (c Config) redirectURI(conn idp.Connection) string {
+	uri := c.PublicURL.String() + "/auth/callback/oidc"
+	if conn.Settings.SharedCallback {
+		return uri
+	}
+	return uri + "/" + string(conn.ID)
+}
+
+// signOutURI is where the provider sends people after it has signed them out. The state of a sign-out travels beside
+// it, so that one address is registered, exactly as it stands here.
+func (c Config) signOutURI() string { return c.PublicURL.String() + "/auth/logout" }
+
+// connection makes the connection from the flags.
+func (cmd connectionCreateCmd) connection(a *app) (idp.Connection, error) {
+	t, err := tenantID(cmd.Tenant)
+	if err != nil {
+		return idp.Connection{}, err
+	}
+	if cmd.ID == "" {
+		cmd.ID = tenant.RandomName()
+	}
+	id, err := tenant.ParseConnectionID(cmd.ID)
+	if err != nil {
+		return idp.Connection{}, misused("choose another --id", "%s", err)
+	}
+	k := known{Provider: idp.Provider(cmd.Provider), Domain: cmd.Domain, TenantID: cmd.TenantID, Issuer: cmd.Issuer}
+	settings, bad := k.settings()
+	if bad != nil {
+		return idp.Connection{}, misused(flagWords(bad.Hint), "%s", flagWords(bad.Message))
+	}
+	set := overrides{clientID: cmd.ClientID, scopes: cmd.Scope, claims: idp.ClaimNames{Groups: cmd.GroupsClaim}}
+	if cmd.Public {
+		set.clientAuth = idp.AuthNone
+	}
+	set.apply(&settings)
+	if settings.ClientSecret, err = cmd.secret(a); err != nil {
+		return idp.Connection{}, err
+	}
+	if cmd.Name == "" {
+		cmd.Name = defaultName(k.Provider)
+	}
+	return idp.Connection{
+		ID: id, Tenant: t, Protocol: idp.OIDC, Provider: k.Provider, Name: cmd.Name, Enabled: true, Settings: settings,
+	}, nil
+}
+
+// flagWords spells the keys of the configuration file as the flags of this command.
+func flagWords(s string) string {
+	return strings.NewReplacer("tenant_id", "--tenant-id", "domain:", "--domain", "issuer:", "--issuer").Replace(s)
+}
+
+// secret reads the client secret: from a file or the environment, never from the command line, which other people of
+// the machine can see and shells remember.
+func (cmd connectionCreateCmd) secret(a *app) (secret.Text, error) {
+	if cmd.Public {
+		return secret.Text{}, nil
+	}
+	from := source{File: cmd.ClientSecretFile, Env: cmd.ClientSecretEnv, place: problem{Message: "client secret"}}
+	if !from.set() {
+		return secret.Text{}, misused("add --client-secret-file FILE or --client-secret-env NAME; --public for a client without one", "a client secret is needed")
+	}
+	return from.read(a.getenv)
+}
+
+type connectionListCmd struct {
+	Tenant string `required:"" help:"The tenant." placeholder:"ID"`
+}
+
+// Run prints a tenant's connections.
+func (cmd connectionListCmd) Run(a *app) error {
+	t, err := tenantID(cmd.Tenant)
+	if err != nil {
+		return err
+	}
+	return a.withStore(func(s *store.Store, c Config) error {
+		realm, err := a.realm(s, c, t)
+		if err != nil {
+			return err
+		}
+		var rows []connectionRow
+		for _, conn := range realm.Connections {
+			rows = append(rows, connectionRowOf(conn))
+		}
+		return table(a, rows, "no connections yet, so nobody can sign in: ssogate connection create --tenant "+cmd.Tenant+" …",
+			[]string{"CONNECTION", "NAME", "PROVIDER", "ISSUER", "CLIENT", "STATE", "FROM"},
+			func(r connectionRow) []string {
+				return []string{string(r.ID), r.Name, string(r.Provider), r.Issuer, r.ClientID, yes(r.Enabled, "enabled", "disabled"), yes(r.Declared, "file", "database")}
+			})
+	})
+}
+
+type connectionEnableCmd struct {
+	Connection string `arg:"" help:"The connection."`
+	Tenant     string `required:"" help:"The tenant." placeholder:"ID"`
+}
+
+// Run lets people sign in over the connection again.
+func (cmd connectionEnableCmd) Run(a *app) error {
+	return a.withConnection(cmd.Tenant, cmd.Connection, func(s *store.Store, conn idp.Connection) error {
+		if err := s.SetConnectionEnabled(a.ctx, conn.Tenant, conn.ID, true, actor); err != nil {
+			return fmt.Errorf("enable connection %s: %w", conn.ID, err)
+		}
+		return a.result(ended{ID: string(conn.ID), State: "enabled"}, "connection %s enabled; people sign in anew", conn.ID)
+	})
+}
+
+type connectionDisableCmd struct {
+	Connection string `arg:"" help:"The connection."`
+	Tenant     string `required:"" help:"The tenant." placeholder:"ID"`
+}
+
+// Run stops the connection.
+func (cmd connectionDisableCmd) Run(a *app) error {
+	return a.withConnection(cmd.Tenant, cmd.Connection, func(s *store.Store, conn idp.Connection) error {
+		n, err := a.liveSessions(s, conn.Tenant, session.Query{Connection: conn.ID})
+		if err != nil {
+			return err
+		}
+		if err := s.SetConnectionEnabled(a.ctx, conn.Tenant, conn.ID, false, actor); err != nil {
+			return fmt.Errorf("disable connection %s: %w", conn.ID, err)
+		}
+		return a.result(ended{string(conn.ID), "disabled", n}, "connection %s disabled, %s ended", conn.ID, count(n, "session", "sessions"))
+	})
+}
+
+type connectionDeleteCmd struct {
+	Connection string `arg:"" help:"The connection."`
+	Tenant     string `required:"" help:"The tenant." placeholder:"ID"`
+	Yes        bool   `help:"Do not ask."`
+}
+
+// Run removes the connection.
+func (cmd connectionDeleteCmd) Run(a *app) error {
+	return a.withConnection(cmd.Tenant, cmd.Connection, func(s *store.Store, conn idp.Connection) error {
+		if err := a.confirm(cmd.Yes, fmt.Sprintf("Delete connection %s (%s)? Nobody can sign in over it any more.", conn.ID, conn.Settings.Issuer)); err != nil {
+			return err
+		}
+		n, err := a.liveSessions(s, conn.Tenant, session.Query{Connection: conn.ID})
+		if err != nil {
+			return err
+		}
+		if err := s.DeleteConnection(a.ctx, conn.Tenant, conn.ID, actor); err != nil {
+			return fmt.Errorf("delete connection %s: %w", conn.ID, err)
+		}
+		return a.result(ended{string(conn.ID), "deleted", n}, "connection %s deleted, %s ended", conn.ID, count(n, "session", "sessions"))
+	})
+}
+
+// withConnection opens the store and finds a connection that commands may change.
+func (a *app) withConnection(tenantName, name string, work func(*store.Store, idp.Connection) error) error {
+	t, err := tenantID(tenantName)
+	if err != nil {
+		return err
+	}
+	id, err := connectionID(name)
+	if err != nil {
+		return err
+	}
+	return a.withStore(func(s *store.Store, c Config) error {
+		realm, err := a.realm(s, c, t)
+		if err != nil {
+			return err
+		}
+		conn, ok := realm.Connection(id)
+		if !ok {
+			return hinted("see: ssogate connection list --tenant "+tenantName, "tenant %s has no connection %s", t, id)
+		}
+		if conn.Declared {
+			return c.declaredElsewhere("connection", name)
+		}
+		return work(s, conn)
+	})
+}
