@@ -3,7 +3,6 @@ package policies
 import (
 	"fmt"
 	"maps"
-	"reflect"
 	"slices"
 	"strings"
 
@@ -45,7 +44,7 @@ func dynamicReads(m *ast.Module) []Finding {
 
 // inputLiterals checks "with input as {…}" and "with input.subject.id as …" against the schema: a test
 // that misspells what it sets proves the denial of an input that never comes.
-func inputLiterals(m *ast.Module) []Finding {
+func inputLiterals(m *ast.Module, input map[string]any) []Finding {
 	var found []Finding
 	ast.WalkWiths(m, func(w *ast.With) bool {
 		at := w.Location
@@ -53,7 +52,7 @@ func inputLiterals(m *ast.Module) []Finding {
 		if !ok {
 			return false
 		}
-		schema := any(schemaOf(reflect.TypeFor[Input]()))
+		schema := any(input)
 		name := "input"
 		for _, key := range path {
 			next, known := property(schema, key)

@@ -22,7 +22,7 @@ func (l *loading) inspect() error {
 		found = append(found, l.checkRoles()...)
 	}
 	for _, name := range slices.Sorted(maps.Keys(l.modules)) {
-		found = append(found, inputLiterals(l.modules[name])...)
+		found = append(found, inputLiterals(l.modules[name], l.input)...)
 		if !isTest(name) {
 			found = append(found, dynamicReads(l.modules[name])...)
 		}

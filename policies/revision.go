@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -66,6 +65,7 @@ type loading struct {
 	query   ast.Ref
 	foreign bool
 	caps    *ast.Capabilities
+	input   map[string]any // schema of the input
 	schemas *ast.SchemaSet
 
 	files   sources
@@ -121,12 +121,11 @@ func begin(fsys fs.FS, o Options) (*loading, error) {
 	if err != nil || !query.IsGround() || !query.HasPrefix(ast.DefaultRootRef) || len(query) < 2 {
 		return nil, failf("", "write it as "+DefaultQuery, "query %s is not a path below data", quote(o.Query))
 	}
-	var schema any
-	if err := json.Unmarshal(Schema(), &schema); err != nil {
-		return nil, fmt.Errorf("parse input schema: %w", err)
+	l := &loading{
+		options: o, query: query, foreign: o.Query != DefaultQuery, caps: capabilities(o.AllowBuiltins),
+		input: inputSchema(), schemas: ast.NewSchemaSet(),
 	}
-	l := &loading{options: o, query: query, foreign: o.Query != DefaultQuery, caps: capabilities(o.AllowBuiltins), schemas: ast.NewSchemaSet()}
-	l.schemas.Put(ast.SchemaRootRef, schema)
+	l.schemas.Put(ast.SchemaRootRef, l.input)
 	if l.files, err = readTree(fsys); err != nil {
 		return nil, fmt.Errorf("read policy: %w", err)
 	}

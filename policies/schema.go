@@ -9,14 +9,18 @@ import (
 
 // Schema is the JSON schema of the input, made from the Go types. Every module is checked against it.
 func Schema() []byte {
-	s := schemaOf(reflect.TypeFor[Input]())
-	s["$schema"] = "http://json-schema.org/draft-07/schema"
-	s["title"] = "input of ssogate policies"
-	b, err := json.MarshalIndent(s, "", "  ")
+	b, err := json.MarshalIndent(inputSchema(), "", "  ")
 	if err != nil { // maps of strings cannot fail
 		return nil
 	}
 	return append(b, '\n')
+}
+
+func inputSchema() map[string]any {
+	s := schemaOf(reflect.TypeFor[Input]())
+	s["$schema"] = "http://json-schema.org/draft-07/schema"
+	s["title"] = "input of ssogate policies"
+	return s
 }
 
 func schemaOf(t reflect.Type) map[string]any {

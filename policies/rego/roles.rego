@@ -8,7 +8,7 @@ package ssogate.roles
 granted contains mapping.role if {
 	some mapping in applicable
 	mapping.kind == "group"
-	mapping.value in input.subject.groups
+	mapping.value in groups
 }
 
 # {"kind": "claim", "claim": "department", "value": "soc", "role": "Analyst"}, where the claim is "soc"
@@ -33,6 +33,9 @@ granted contains mapping.role if {
 	mapping.kind == "user"
 	mapping.value == input.subject.id
 }
+
+# A set, so that many groups and many mappings do not multiply.
+groups contains group if some group in input.subject.groups
 
 # A mapping without a connection counts for everyone in the tenant.
 applicable contains mapping if {
