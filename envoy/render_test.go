@@ -142,8 +142,20 @@ func TestNothingOpensTheGate(t *testing.T) {
 		"allow_partial_message: true", "allow_chunked_length", "clear_route_cache", "internal_address_config", "http_service",
 		"request_headers_to_remove", "CONNECT", "%REQ(:PATH)", "COOKIE", "AUTHORIZATION",
 	}
+	always := []string{
+		"normalize_path: true", "merge_slashes: true", "path_with_escaped_slashes_action: REJECT_REQUEST",
+		"strip_matching_host_port: true", "strip_trailing_host_dot: true", "headers_with_underscores_action: REJECT_REQUEST",
+		"use_remote_address: true", "prefix: x-sso-", "ignore_case: true",
+		"validate_mutations: true", "encode_raw_headers: true", "disallow_is_error: true", "code: ServiceUnavailable",
+		"timeout: 15s", "healthy_panic_threshold: {}", "mode: 384", "max_stream_duration: 900s",
+	}
 	for name, c := range configs {
 		text := string(render(t, c))
+		for _, word := range append(always, strippedHeaders()...) {
+			if !strings.Contains(text, word) {
+				t.Errorf("%s: lacks %s", name, word)
+			}
+		}
 		for _, word := range never {
 			if strings.Contains(text, word) {
 				t.Errorf("%s: holds %s", name, word)

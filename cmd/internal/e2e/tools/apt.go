@@ -2,7 +2,6 @@ package tools
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -19,13 +18,12 @@ func aptCommand(packages ...string) string {
 	return sudo + "apt-get update && " + sudo + "apt-get install -y --no-install-recommends " + strings.Join(packages, " ")
 }
 
-// apt installs Debian packages as root, or by a sudo that asks no question. Where neither is to be had it says
-// what to type.
+// apt installs Debian packages as root, or by a sudo that asks no question. What to type where neither is to be had
+// stands in the complaint of whoever looks for the tool next.
 func apt(ctx context.Context, out io.Writer, packages ...string) error {
 	if len(packages) == 0 {
 		return nil
 	}
-	manual := fmt.Errorf("missing %s: run %s", strings.Join(packages, " "), aptCommand(packages...))
 	if _, err := exec.LookPath("apt-get"); err != nil {
 		return fmt.Errorf("missing %s, and no apt-get here: install them with this system's package manager",
 			strings.Join(packages, " "))
@@ -33,7 +31,7 @@ func apt(ctx context.Context, out io.Writer, packages ...string) error {
 	var prefix []string
 	if os.Geteuid() != 0 {
 		if exec.CommandContext(ctx, "sudo", "-n", "true").Run() != nil {
-			return manual
+			return fmt.Errorf("cannot install %s: not root, and sudo wants a password", strings.Join(packages, " "))
 		}
 		prefix = []string{"sudo", "-n"}
 	}
@@ -46,7 +44,7 @@ func apt(ctx context.Context, out io.Writer, packages ...string) error {
 		cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 		cmd.Stdout, cmd.Stderr = out, out
 		if err := cmd.Run(); err != nil {
-			return errors.Join(fmt.Errorf("run %s: %w", strings.Join(argv, " "), err), manual)
+			return fmt.Errorf("run %s: %w", strings.Join(argv, " "), err)
 		}
 	}
 	return nil
