@@ -12,7 +12,6 @@ var (
 	special4 = prefixes("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24",
 		"192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24")
 	special6 = prefixes("2001::/23", "2001:db8::/32", "3fff::/20")
-	private6 = prefixes("::1/128", "fc00::/7")
 	// never holds for a host the operator allows by name as well: nobody's provider lives there, and its DNS may be another's.
 	never = prefixes("0.0.0.0/8", "169.254.0.0/16", "168.63.129.16/32", "224.0.0.0/4", "240.0.0.0/4", "::/128", "fe80::/10", "fec0::/10", "ff00::/8")
 

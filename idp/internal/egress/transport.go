@@ -74,6 +74,7 @@ func (t *transport) follow(r *http.Request, host string) (*http.Response, error)
 		}
 		r = r.Clone(r.Context())
 		r.URL, r.Host = next, ""
+		r.Body, r.ContentLength = nil, 0
 	}
 }
 
@@ -207,7 +208,7 @@ func (c *capped) Read(p []byte) (int, error) {
 	if err == nil {
 		return n, nil
 	}
-	if errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+	if errors.Is(err, io.EOF) {
 		c.done()
 		return n, io.EOF
 	}
