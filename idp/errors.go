@@ -27,6 +27,7 @@ const (
 	CodeClaims         Code = "oidc-claims" // duplicate or case-folded claims, malformed JSON
 	CodeACR            Code = "oidc-acr"
 	CodeUserInfo       Code = "oidc-userinfo"
+	CodeOrganization   Code = "oidc-organization" // tid, org_id or hd is another organisation's
 	CodeGroupsOverage  Code = "idp-groups-overage"
 	CodeState          Code = "state"        // does not open, expired or of another browser
 	CodeReplay         Code = "replay"       // used before
@@ -63,6 +64,20 @@ func CodeOf(err error) Code {
 		return e.Code
 	}
 	return ""
+}
+
+// GroupsOverage is the end of a sign-in whose identity has GroupState GroupsUnknown, in a tenant whose groups come from
+// claims. Where the directory is filled over SCIM the claim does not matter, and the sign-in goes on.
+func GroupsOverage(p Provider) *Error {
+	hint := "The identity provider left the groups out of its token, so a role cannot be told. Send fewer of them, or fill the directory over SCIM."
+	switch p {
+	case Okta:
+		hint = "Okta puts at most 100 groups into a token and cuts the rest without a word. Filter the groups claim to those that carry a role (Sign On > OpenID Connect ID Token), or provision over SCIM."
+	case Entra:
+		hint = "Entra ID sends a link instead of more than 200 groups. Under Token configuration choose Groups assigned to the application, use app roles (claim roles), or provision over SCIM."
+	case Auth0, Google, Keycloak, Generic:
+	}
+	return &Error{Code: CodeGroupsOverage, Err: errors.New("groups are cut off or withheld"), Hint: hint}
 }
 
 // ErrNoLogout reports a provider without a sign-out of its own.

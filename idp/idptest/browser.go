@@ -73,7 +73,7 @@ func (b *Browser) pick(ctx context.Context, p Page) (Page, error) {
 	}
 	for _, m := range personPattern.FindAllStringSubmatch(p.Body, -1) {
 		text := html.UnescapeString(m[0])
-		if html.UnescapeString(m[1]) == b.Person || strings.Contains(text, ">"+b.Person+"<") {
+		if html.UnescapeString(m[1]) == b.Person || strings.Contains(text, ">"+b.Person+"<") || strings.Contains(text, `data-user="`+b.Person+`"`) {
 			form.Set("person", html.UnescapeString(m[1]))
 		}
 	}
