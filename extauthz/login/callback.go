@@ -16,11 +16,9 @@ import (
 // callback takes a browser back from its provider. The order is the security of it: nothing is sent to a provider, and
 // nothing of the answer is believed, before the attempt is known to be ours, fresh, of this browser and unused.
 func (h *Handler) callback(w http.ResponseWriter, v *visit) {
-	for _, p := range v.target.Query {
-		if len(v.target.Query.Values(p.Name)) > 1 {
-			h.explained(w, idp.CodeResponse, RequestID(v.Context()), idp.Connection{}, "/")
-			return
-		}
+	if v.repeats() {
+		h.twice(w, v)
+		return
 	}
 	a, keyID, err := h.openAttempt(v.get("state"))
 	if err != nil {
@@ -170,7 +168,7 @@ func (h *Handler) admit(ctx context.Context, w http.ResponseWriter, v *visit, b 
 		old := v.Token.ID.Hash()
 		in.Replaces = &old
 	}
-	made, _, err := h.Sessions.SignIn(ctx, in)
+	made, user, err := h.Sessions.SignIn(ctx, in)
 	if errors.Is(err, session.ErrUsed) {
 		err = &idp.Error{Code: idp.CodeReplay, Err: err}
 	}
@@ -193,6 +191,7 @@ func (h *Handler) admit(ctx context.Context, w http.ResponseWriter, v *visit, b 
 	}
 	h.setCookie(w, name, value, made.AbsoluteExpiry.Sub(now))
 	h.report(b, "ok")
+	h.log().InfoContext(ctx, "signed in", "tenant", c.Tenant, "connection", c.ID, "user", user.ID, "request_id", RequestID(ctx))
 	redirect(w, http.StatusSeeOther, h.absolute(b.landing()))
 }
 

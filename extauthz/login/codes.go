@@ -51,6 +51,8 @@ func explain(code idp.Code) explanation {
 		return explanation{http.StatusForbidden, "Your identity provider did not confirm the stronger sign-in that this page needs.", "Try again with your second factor, or ask your administrator.", true, false}
 	case idp.CodeUserInfo:
 		return explanation{http.StatusForbidden, "Your identity provider did not return your details.", askAdmin, true, false}
+	case idp.CodeOrganization:
+		return explanation{http.StatusForbidden, "You signed in to another organization than the one this company uses here.", "Try again and choose the right one, or ask your administrator.", true, true}
 	case idp.CodeGroupsOverage:
 		return explanation{http.StatusForbidden, "You are in more groups than your identity provider can list here.", "Ask your administrator to send only the groups that matter, or roles.", false, false}
 	case idp.CodeState:

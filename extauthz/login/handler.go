@@ -115,6 +115,18 @@ func (v *visit) get(name string) string {
 	return value
 }
 
+// repeats reports a parameter that was given twice: the next reader might take the other one.
+func (v *visit) repeats() bool {
+	seen := make(map[string]bool, len(v.target.Query))
+	for _, p := range v.target.Query {
+		if seen[p.Name] {
+			return true
+		}
+		seen[p.Name] = true
+	}
+	return false
+}
+
 // foreign reports that another site's page sent the browser here. A browser that does not say so is believed to come
 // by itself: those that say nothing are programs and browsers of before 2023.
 func (v *visit) foreign() bool {
@@ -189,7 +201,7 @@ func (h *Handler) only(w http.ResponseWriter, v *visit, serve func(http.Response
 // read parses the request as strictly as the gate reads every other, because this handler also stands on a listener
 // of its own, and asks who is there.
 func (h *Handler) read(r *http.Request) (*visit, error) {
-	v, err := h.parse(r)
+	v, err := h.parse(r, target(r.URL))
 	if err != nil {
 		return nil, err
 	}
@@ -197,11 +209,15 @@ func (h *Handler) read(r *http.Request) (*visit, error) {
 	return v, err
 }
 
-func (h *Handler) parse(r *http.Request) (*visit, error) {
-	raw := r.URL.EscapedPath()
-	if r.URL.RawQuery != "" {
-		raw += "?" + r.URL.RawQuery
+// target is what the caller made canonical; a query keeps the bytes it was sent in.
+func target(u *url.URL) string {
+	if u.RawQuery == "" {
+		return u.EscapedPath()
 	}
+	return u.EscapedPath() + "?" + u.RawQuery
+}
+
+func (h *Handler) parse(r *http.Request, raw string) (*visit, error) {
 	target, err := httpreq.ParseTarget(raw)
 	if err != nil {
 		return nil, err

@@ -77,6 +77,7 @@ func (h *Handler) signOut(w http.ResponseWriter, v *visit) {
 }
 
 func (h *Handler) recordSignOut(ctx context.Context, v *visit, actor string) {
+	h.log().InfoContext(ctx, "signed out", "tenant", v.Token.Tenant, "connection", v.Session.Connection, "user", v.Session.User, "request_id", RequestID(ctx))
 	row := audit.Event{
 		At: h.Now(), Tenant: v.Token.Tenant, Actor: actor, Action: audit.SignedOut, Target: v.Token.ID.Hash().SID(),
 		Connection: v.Session.Connection, Subject: v.Session.Subject, Outcome: "ok", RequestID: RequestID(ctx), IP: v.ip(),

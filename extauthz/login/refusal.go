@@ -106,6 +106,11 @@ func (h *Handler) faulty(r *http.Request) Refusal {
 	}
 }
 
+// twice answers for a parameter that was given twice.
+func (h *Handler) twice(w http.ResponseWriter, v *visit) {
+	h.Page(w, Refusal{Status: http.StatusBadRequest, Code: invalidRequest, Message: "A parameter was given twice.", DecisionID: RequestID(v.Context())})
+}
+
 // busy answers for a provider that too many people wait for already.
 func (h *Handler) busy(w http.ResponseWriter, v *visit, c idp.Connection) {
 	h.log().WarnContext(v.Context(), "too many calls to identity providers in flight", "tenant", c.Tenant, "connection", c.ID, "request_id", RequestID(v.Context()))

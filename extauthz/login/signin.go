@@ -32,11 +32,9 @@ type ask struct {
 // login is the sign-in page and every way past it: an e-mail address, a named connection (also from another site: OpenID
 // Connect Core §4), another account.
 func (h *Handler) login(w http.ResponseWriter, v *visit) {
-	for _, p := range v.target.Query {
-		if len(v.target.Query.Values(p.Name)) > 1 {
-			h.Page(w, Refusal{Status: http.StatusBadRequest, Code: invalidRequest, Message: "A parameter was given twice.", DecisionID: RequestID(v.Context())})
-			return
-		}
+	if v.repeats() {
+		h.twice(w, v)
+		return
 	}
 	q := ask{returnTo: httpreq.ReturnPath(v.get("return_to")), hint: hint(v.get("login_hint")), change: v.get("switch") == "1"}
 	_, named := v.target.Query.Get("connection")

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/tracio-ai/ssogate/extauthz/internal/httpreq"
@@ -37,17 +38,13 @@ func (h *Handler) Start(w http.ResponseWriter, r *http.Request, v Visitor, ask i
 	if RequestID(r.Context()) == "" {
 		r = r.WithContext(WithRequestID(r.Context(), tenant.RandomName()))
 	}
-	visit, err := h.parse(r)
+	visit, err := h.parse(r, asked(r))
 	if err != nil { // extauthz has parsed the same bytes before
 		h.fault(w, r, err)
 		return
 	}
 	visit.Visitor = v
-	back := r.URL.EscapedPath()
-	if r.URL.RawQuery != "" {
-		back += "?" + r.URL.RawQuery
-	}
-	want := wanted{returnTo: httpreq.ReturnPath(back), ask: ask}
+	want := wanted{returnTo: httpreq.ReturnPath(asked(r)), ask: ask}
 	c, ok, err := h.known(r.Context(), visit)
 	switch {
 	case err != nil:
@@ -57,6 +54,14 @@ func (h *Handler) Start(w http.ResponseWriter, r *http.Request, v Visitor, ask i
 	default:
 		redirect(w, http.StatusFound, h.absolute(h.loginPath("return_to", want.returnTo)))
 	}
+}
+
+// asked is the target of a request, in the bytes it was sent in where they are known.
+func asked(r *http.Request) string {
+	if strings.HasPrefix(r.RequestURI, "/") {
+		return r.RequestURI
+	}
+	return target(r.URL)
 }
 
 // known says which connection a browser without more to say for itself is sent to: that of the session it has or had,
@@ -135,8 +140,9 @@ func (h *Handler) toProvider(w http.ResponseWriter, v *visit, c idp.Connection, 
 	ctx, cancel := callContext(v.Context())
 	defer cancel()
 	to, err := connector.Begin(ctx, c, a)
-	if idp.CodeOf(err) != "" {
-		h.refused(w, v, c, want.returnTo, "", err)
+	if code := idp.CodeOf(err); code != "" { // no audit row: a crawler would fill the table while a provider is down
+		h.log().WarnContext(ctx, "sign-in cannot begin", "tenant", c.Tenant, "connection", c.ID, "reason", code, "request_id", RequestID(ctx), "err", err)
+		h.explained(w, code, RequestID(ctx), c, want.returnTo)
 		return
 	}
 	if err != nil {
