@@ -40,7 +40,7 @@ func InstallAll(ctx context.Context, out io.Writer) error {
 		errs = append(errs, found(out, string(NameEnvoy), v, path, err))
 	}
 	dir, err := NodePackages(ctx)
-	errs = append(errs, found(out, foreignIdP, foreignIdPVersion, dir, err))
+	errs = append(errs, found(out, foreignProvider, foreignProviderVersion, dir, err))
 	return errors.Join(errs...)
 }
 

