@@ -2,13 +2,16 @@ package policies
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"path"
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/util"
+	"go.yaml.in/yaml/v3"
 )
 
 // maxNesting bounds data documents, whose readers recurse.
@@ -35,12 +38,17 @@ func document(files sources) (map[string]any, error) {
 
 func parseData(name string, content []byte) (map[string]any, error) {
 	var x any
+	strict, unmarshal := strictYAML, util.Unmarshal
 	if strings.HasSuffix(name, ".json") {
-		if err := strictJSON(name, content); err != nil {
-			return nil, err
-		}
+		strict, unmarshal = strictJSON, util.UnmarshalJSON
 	}
-	if err := util.Unmarshal(content, &x); err != nil {
+	if len(bytes.TrimSpace(content)) == 0 {
+		return nil, failf(name, "write {} or take it away", "the file is empty")
+	}
+	if err := strict(name, content); err != nil {
+		return nil, err
+	}
+	if err := unmarshal(content, &x); err != nil {
 		return nil, failf(name, "", "%v", err)
 	}
 	object, ok := x.(map[string]any)
@@ -60,11 +68,10 @@ func strictJSON(name string, content []byte) error {
 	d.UseNumber()
 	err := walkJSON(d, 0)
 	if err == nil {
-		if _, tokenErr := d.Token(); tokenErr == nil {
-			err = errors.New("more than one value in the file")
-		} else {
+		if _, err = d.Token(); errors.Is(err, io.EOF) {
 			return nil
 		}
+		err = cmp.Or(err, errors.New("more than one value in the file"))
 	}
 	offset := d.InputOffset()
 	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
@@ -113,6 +120,47 @@ func walkJSON(d *json.Decoder, level int) error {
 func position(content []byte, offset int64) (line, col int) {
 	before := content[:min(max(offset-1, 0), int64(len(content)))]
 	return 1 + bytes.Count(before, []byte("\n")), len(before) - bytes.LastIndexByte(before, '\n')
+}
+
+// strictYAML refuses the same, and what makes a short file a large document.
+func strictYAML(name string, content []byte) error {
+	d := yaml.NewDecoder(bytes.NewReader(content))
+	var document, rest yaml.Node
+	if err := d.Decode(&document); err != nil {
+		return failf(name, "", "%v", err)
+	}
+	if err := d.Decode(&rest); !errors.Is(err, io.EOF) {
+		return failf(name, "keep one", "more than one document in the file")
+	}
+	return walkYAML(name, &document, 0)
+}
+
+func walkYAML(name string, n *yaml.Node, level int) error {
+	fail := func(format string, args ...any) error {
+		return &LoadError{Findings: []Finding{{
+			File: name, Line: n.Line, Col: n.Column, Severity: SeverityError, Message: fmt.Sprintf(format, args...),
+		}}}
+	}
+	switch {
+	case level > maxNesting:
+		return fail("nested deeper than %d levels", maxNesting)
+	case n.Kind == yaml.AliasNode, n.ShortTag() == "!!merge":
+		return fail("aliases are not followed: write the value out")
+	}
+	keys := map[string]bool{}
+	for i, child := range n.Content {
+		if n.Kind == yaml.MappingNode && i%2 == 0 {
+			if keys[child.Value] {
+				n = child
+				return fail("key %q comes twice in one object", clip(child.Value))
+			}
+			keys[child.Value] = true
+		}
+		if err := walkYAML(name, child, level+1); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func depth(x any) int {

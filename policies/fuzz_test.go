@@ -88,5 +88,9 @@ func FuzzData(f *testing.F) {
 		if _, err := parseData("data.json", text); err == nil && !json.Valid(text) {
 			t.Errorf("%q is no JSON", text)
 		}
+		object, err := parseData("data.yaml", text)
+		if err == nil && object == nil || err != nil && len(findings(t, err)) == 0 {
+			t.Errorf("%q: %v, %v", text, object, err)
+		}
 	})
 }
