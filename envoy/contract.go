@@ -115,17 +115,10 @@ func BodyPaths() []string { return []string{pathLogout} }
 // TakesBody reports whether a Check on this canonical path carries the request's body. Everywhere else a body
 // streams past the gate unread, so uploads are neither delayed nor cut.
 func TakesBody(path string) bool {
-	for _, p := range BodyPaths() {
-		if path == p {
-			return true
-		}
+	if slices.Contains(BodyPaths(), path) {
+		return true
 	}
-	for _, p := range BodyPrefixes() {
-		if Under(path, p) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(BodyPrefixes(), func(prefix string) bool { return Under(path, prefix) })
 }
 
 // Under reports whether a canonical path is prefix itself or lies below it, by whole segments: Envoy's
