@@ -13,7 +13,7 @@ const decisionPath = "ssogate/authz/decision"
 
 // record writes the check's line in the decision log. Only ids, names and words go in; the query's values, cookies,
 // tokens and bodies have no field there.
-func (s *Server) record(c *check, a Answer, took time.Duration) error {
+func (s *Server) record(c *inquiry, a Answer, took time.Duration) error {
 	r := c.request
 	d := audit.Decision{
 		ID: c.id, At: c.began, Path: decisionPath, Revision: c.decision.Revision, RequestedBy: r.IP,

@@ -41,7 +41,7 @@ func form(r Request) refusalForm {
 }
 
 // forbid is policy's no, or a no of the gate's own with its message.
-func (s *Server) forbid(ctx context.Context, c *check, message string) (Answer, error) {
+func (s *Server) forbid(ctx context.Context, c *inquiry, message string) (Answer, error) {
 	d := c.decision
 	if message == "" {
 		message = d.Reason
@@ -65,7 +65,7 @@ func (s *Server) forbid(ctx context.Context, c *check, message string) (Answer, 
 }
 
 // policyRefusal sends the body and headers that the policy wrote itself.
-func (s *Server) policyRefusal(c *check, status int) (Answer, error) {
+func (s *Server) policyRefusal(c *inquiry, status int) (Answer, error) {
 	w := newRecorder()
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
@@ -83,7 +83,7 @@ func (s *Server) policyRefusal(c *check, status int) (Answer, error) {
 }
 
 // stepUp asks for a fresher or stronger sign-in (RFC 9470 §3 for programs).
-func (s *Server) stepUp(ctx context.Context, c *check, want policies.StepUp) (Answer, error) {
+func (s *Server) stepUp(ctx context.Context, c *inquiry, want policies.StepUp) (Answer, error) {
 	if c.request.Navigates {
 		a, err := s.signIn(ctx, c, idp.Ask{ACR: want.ACR, MaxAge: want.MaxAge, Prompt: "login"})
 		if a.outcome == envoy.OutcomeSignIn {
@@ -104,7 +104,7 @@ func (s *Server) stepUp(ctx context.Context, c *check, want policies.StepUp) (An
 }
 
 // invalid is a request the gate will not interpret.
-func (s *Server) invalid(ctx context.Context, c *check, why *httpreq.Refusal) (Answer, error) {
+func (s *Server) invalid(ctx context.Context, c *inquiry, why *httpreq.Refusal) (Answer, error) {
 	c.reason = why.Reason
 	return s.refusal(ctx, c, envoy.OutcomeInvalid, login.Refusal{
 		Status: why.Status, Code: "invalid_request", Message: "The request was refused: " + why.Message + ".", DecisionID: c.id,
@@ -112,7 +112,7 @@ func (s *Server) invalid(ctx context.Context, c *check, why *httpreq.Refusal) (A
 }
 
 // faultAnswer says that the gate could not decide. It must not depend on what may be broken.
-func (s *Server) faultAnswer(ctx context.Context, c *check) (a Answer) {
+func (s *Server) faultAnswer(ctx context.Context, c *inquiry) (a Answer) {
 	s.Log.ErrorContext(ctx, "check ended in a fault", "decision_id", c.id, "err", c.fault)
 	defer func() {
 		if recover() != nil || !a.finished() {

@@ -10,7 +10,7 @@ import (
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
-	"google.golang.org/genproto/googleapis/rpc/status"
+	rpcstatus "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/protobuf/encoding/prototext"
 	"google.golang.org/protobuf/proto"
 
@@ -88,7 +88,7 @@ func TestIdentityHeadersOverwriteOnEveryEnvoyVersion(t *testing.T) {
 }
 
 func TestUnfinishedAnswersAreRecognised(t *testing.T) {
-	okStatus := &status.Status{}
+	okStatus := &rpcstatus.Status{}
 	for name, a := range map[string]Answer{
 		"zero":                    {},
 		"empty response":          {response: &authv3.CheckResponse{}, outcome: envoy.OutcomeDeny},

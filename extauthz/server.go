@@ -82,8 +82,8 @@ func (s *Server) Init() error {
 	return nil
 }
 
-// check is one request on its way to an answer, and what its line in the decision log says.
-type check struct {
+// inquiry is one request on its way to an answer, and what its line in the decision log says.
+type inquiry struct {
 	id       string
 	began    time.Time
 	request  Request
@@ -98,7 +98,7 @@ type check struct {
 
 // Check implements ext_authz. It never returns an error: Envoy's failure mode is not ours to trust.
 func (s *Server) Check(ctx context.Context, in *authv3.CheckRequest) (out *authv3.CheckResponse, _ error) {
-	c := &check{id: s.ids.New(), began: s.Now()}
+	c := &inquiry{id: s.ids.New(), began: s.Now()}
 	var answer Answer
 	n := s.inFlight.Add(1)
 	defer func() {
@@ -122,7 +122,7 @@ func (s *Server) Check(ctx context.Context, in *authv3.CheckRequest) (out *authv
 }
 
 // answer is the walk: parse, the gate's own paths, who asks, what policy says. An error is a fault of ours.
-func (s *Server) answer(ctx context.Context, c *check, in *authv3.CheckRequest) (Answer, error) {
+func (s *Server) answer(ctx context.Context, c *inquiry, in *authv3.CheckRequest) (Answer, error) {
 	var err error
 	c.request, err = parseRequest(in, s.host, s.names)
 	if refusal, ok := errors.AsType[*httpreq.Refusal](err); ok {
@@ -158,7 +158,7 @@ func (s *Server) answer(ctx context.Context, c *check, in *authv3.CheckRequest) 
 }
 
 // decide asks policy both questions and turns the decision into an answer.
-func (s *Server) decide(ctx context.Context, c *check) (Answer, error) {
+func (s *Server) decide(ctx context.Context, c *inquiry) (Answer, error) {
 	s.Sessions.Touch(c.who.Session.Tenant, c.who.Session.Hash, c.began)
 	in := c.who.input(s.Policy.Input())
 	in.Now = c.began
@@ -198,7 +198,7 @@ func (s *Server) decide(ctx context.Context, c *check) (Answer, error) {
 }
 
 // permit forwards the request with the identity headers and without what the client forged.
-func (s *Server) permit(ctx context.Context, c *check) (Answer, error) {
+func (s *Server) permit(ctx context.Context, c *inquiry) (Answer, error) {
 	assertion, err := s.Assertions.For(c.began, c.who, c.decision.Role)
 	if err != nil {
 		return Answer{}, fmt.Errorf("sign assertion: %w", err)
@@ -234,7 +234,7 @@ func (s *Server) pass(r Request) Answer {
 
 // finish is the last line of every check: it turns whatever is not a finished answer into a fault, stamps ids, counts
 // and logs.
-func (s *Server) finish(ctx context.Context, c *check, a Answer) *authv3.CheckResponse {
+func (s *Server) finish(ctx context.Context, c *inquiry, a Answer) *authv3.CheckResponse {
 	if !a.finished() {
 		if c.fault == nil {
 			c.fault = errors.New("no answer was made")

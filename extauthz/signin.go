@@ -15,7 +15,7 @@ import (
 )
 
 // auth answers what lies under /auth inside the check: Envoy needs no route to the gate for it.
-func (s *Server) auth(ctx context.Context, c *check) (Answer, error) {
+func (s *Server) auth(ctx context.Context, c *inquiry) (Answer, error) {
 	w := newRecorder()
 	s.Login.ServeHTTP(w, s.httpRequest(ctx, c.request))
 	if w.status == http.StatusServiceUnavailable {
@@ -26,7 +26,7 @@ func (s *Server) auth(ctx context.Context, c *check) (Answer, error) {
 
 // signIn answers a request without a live session: a page navigation goes to the identity provider, anything else is
 // told where to sign in and gets no cookie, because it could not follow a redirect there and back.
-func (s *Server) signIn(ctx context.Context, c *check, ask idp.Ask) (Answer, error) {
+func (s *Server) signIn(ctx context.Context, c *inquiry, ask idp.Ask) (Answer, error) {
 	c.reason = string(c.who.refusal)
 	if !c.request.Navigates {
 		return s.refusal(ctx, c, envoy.OutcomeUnauthenticated, login.Refusal{
@@ -42,7 +42,7 @@ func (s *Server) signIn(ctx context.Context, c *check, ask idp.Ask) (Answer, err
 }
 
 // refusal writes a refusal in the form its reader understands.
-func (s *Server) refusal(_ context.Context, c *check, outcome envoy.Outcome, r login.Refusal, extra ...header) (Answer, error) {
+func (s *Server) refusal(_ context.Context, c *inquiry, outcome envoy.Outcome, r login.Refusal, extra ...header) (Answer, error) {
 	w := newRecorder()
 	switch form(c.request) {
 	case formPage:
