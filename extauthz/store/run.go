@@ -1,0 +1,184 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	pollEvery  = 100 * time.Millisecond
+	keysEvery  = 2 * time.Second
+	flushEvery = 30 * time.Second
+	sweepEvery = time.Minute
+	// keepChanges is how long rows of the change feed stay.
+	keepChanges = time.Hour
+	// keepSessions is how long ended sessions stay listed.
+	keepSessions = 24 * time.Hour
+	// batch bounds the rows of one statement.
+	batch = 200
+)
+
+// Run keeps the caches in step with other processes, writes last-seen times and sweeps out what expired, until ctx
+// ends. Without it the store works, and reads everything from the database.
+func (s *Store) Run(ctx context.Context) error {
+	var follow func(context.Context) error
+	if s.path != "" {
+		follow = s.followSQLite
+	} else {
+		follow = s.followKeys
+	}
+	var wg sync.WaitGroup
+	var followErr error
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	wg.Go(func() {
+		defer cancel() // without the feed the rest is not worth running: the caller hears why
+		followErr = follow(ctx)
+	})
+	s.keepHouse(ctx)
+	wg.Wait()
+	flushCtx, done := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
+	defer done()
+	return errors.Join(followErr, s.flush(flushCtx, 0))
+}
+
+// followSQLite polls on a connection of its own. Its only writes are leases, which need not survive a power cut.
+func (s *Store) followSQLite(ctx context.Context) (err error) {
+	db, err := sqliteDB(s.path, url.Values{"_txlock": {"immediate"}, "_synchronous": {"NORMAL"}})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	last := context.WithoutCancel(ctx) // the connection outlives ctx: the row of replicas goes at the end
+	conn, err := db.Conn(last)
+	if err != nil {
+		return fmt.Errorf("open change feed: %w", err)
+	}
+	defer func() { err = errors.Join(err, conn.Close()) }()
+	f := &feed{s: s, conn: conn}
+	if err := f.start(last); err != nil {
+		return fmt.Errorf("start change feed: %w", err)
+	}
+	defer func() { err = errors.Join(err, f.stop(last)) }()
+	s.every(ctx, pollEvery, "follow changes", func(context.Context) error { return f.poll(last) })
+	return nil
+}
+
+// followKeys rereads the key ring: on PostgreSQL it is the only thing kept in memory.
+func (s *Store) followKeys(ctx context.Context) error {
+	s.every(ctx, keysEvery, "reread keys", s.publishKeys)
+	return nil
+}
+
+func (s *Store) keepHouse(ctx context.Context) {
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		s.every(ctx, flushEvery, "write last-seen times", func(ctx context.Context) error { return s.flush(ctx, s.flushStep()) })
+	})
+	wg.Go(func() { s.every(ctx, sweepEvery, "sweep out expired rows", s.sweep) })
+	wg.Wait()
+}
+
+// every calls fn until ctx ends. A failure is logged when it begins and when it is over, not at each turn.
+func (s *Store) every(ctx context.Context, interval time.Duration, what string, fn func(context.Context) error) {
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
+	failing := false
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		err := fn(ctx)
+		switch {
+		case err != nil && ctx.Err() == nil && !failing:
+			s.o.Log.Error("store falls behind", "reason", what, "err", err)
+			failing = true
+		case err == nil && failing:
+			s.o.Log.Info("store caught up", "reason", what)
+			failing = false
+		}
+	}
+}
+
+// flushStep is how far a last-seen time moves before it is written again.
+func (s *Store) flushStep() time.Duration { return min(time.Minute, s.o.Limits.Idle/10) }
+
+// flush writes the last-seen times that moved by at least step.
+func (s *Store) flush(ctx context.Context, step time.Duration) error {
+	due := s.touches.due(step.Microseconds())
+	keys := make([]sessionKey, 0, len(due))
+	for k := range due {
+		keys = append(keys, k)
+	}
+	for len(keys) > 0 {
+		n := min(batch, len(keys))
+		if err := s.writeSeen(ctx, keys[:n], due); err != nil {
+			return err
+		}
+		keys = keys[n:]
+	}
+	for k, at := range s.touches.settled() {
+		if e, ok := s.sessions.peek(k); ok {
+			e.see(at)
+		}
+	}
+	s.touches.wrote(due)
+	return nil
+}
+
+// writeSeen raises last_seen in one statement; it never lowers it, for another replica may have seen the session later.
+func (s *Store) writeSeen(ctx context.Context, keys []sessionKey, due map[sessionKey]int64) error {
+	var values strings.Builder
+	args := make([]any, 0, 3*len(keys))
+	for i, k := range keys {
+		if i > 0 {
+			values.WriteString(", ")
+		}
+		fmt.Fprintf(&values, "(CAST($%d AS TEXT), CAST($%d AS TEXT), CAST($%d AS BIGINT))", 3*i+1, 3*i+2, 3*i+3)
+		args = append(args, k.tenant, k.hash.String(), due[k])
+	}
+	return s.write(ctx, "write last-seen times", func(ctx context.Context, t *tx) error {
+		_, err := t.exec(ctx, "WITH v (tenant, id_hash, at) AS (VALUES "+values.String()+
+			") UPDATE sessions SET last_seen = GREATEST(last_seen, v.at) FROM v WHERE sessions.tenant = v.tenant AND sessions.id_hash = v.id_hash", args...)
+		return err
+	})
+}
+
+// sweep deletes what nobody will ask for again, a batch at a time so that writers get their turn.
+func (s *Store) sweep(ctx context.Context) error {
+	now := s.now()
+	for _, q := range []struct {
+		statement string
+		before    time.Time
+	}{
+		{"DELETE FROM sessions WHERE id_hash IN (SELECT id_hash FROM sessions WHERE abs_expiry < $1 LIMIT 1000)", now.Add(-keepSessions)},
+		{"DELETE FROM seen WHERE (tenant, connection, kind, hash) IN (SELECT tenant, connection, kind, hash FROM seen WHERE expires < $1 LIMIT 1000)", now},
+		{"DELETE FROM changes WHERE id IN (SELECT id FROM changes WHERE at < $1 LIMIT 1000)", now.Add(-keepChanges)},
+		{"DELETE FROM replicas WHERE lease_until < $1", now.Add(-keepChanges)},
+	} {
+		if err := s.sweepOne(ctx, q.statement, micros(q.before)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Store) sweepOne(ctx context.Context, statement string, before int64) error {
+	for {
+		var n int64
+		err := s.write(ctx, "sweep", func(ctx context.Context, t *tx) (err error) {
+			n, err = t.exec(ctx, statement, before)
+			return err
+		})
+		if err != nil || n < 1000 {
+			return err
+		}
+	}
+}

@@ -1,0 +1,225 @@
+package store
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"encoding/hex"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/tracio-ai/ssogate/extauthz/session"
+	"github.com/tracio-ai/ssogate/idp"
+	"github.com/tracio-ai/ssogate/idp/secret"
+	"github.com/tracio-ai/ssogate/idp/tenant"
+)
+
+// clock is a Now that tests move.
+type clock struct {
+	mu sync.Mutex
+	at time.Time
+}
+
+func newClock() *clock { return &clock{at: time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)} }
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.at
+}
+
+func (c *clock) advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.at = c.at.Add(d)
+}
+
+var limits = session.Limits{Idle: 30 * time.Minute, Absolute: 12 * time.Hour}
+
+// database is one fresh database that a test opens handles on.
+type database struct {
+	dsn    string
+	clock  *clock
+	sealer *secret.Sealer
+}
+
+func newDatabase(t testing.TB, dsn string) *database {
+	t.Helper()
+	sealer, err := secret.NewSealer(secret.RandomKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &database{dsn: dsn, clock: newClock(), sealer: sealer}
+}
+
+func (d *database) options() Options {
+	return Options{DSN: d.dsn, Sealer: d.sealer, Now: d.clock.Now, Limits: limits}
+}
+
+// open opens a handle that reads from the database.
+func (d *database) open(t testing.TB) *Store { return d.openWith(t, d.options()) }
+
+func (d *database) openWith(t testing.TB, o Options) *Store {
+	t.Helper()
+	s, err := Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// serve opens a handle that runs, and so answers from its caches.
+func (d *database) serve(t testing.TB) *Store {
+	t.Helper()
+	s := d.open(t)
+	run(t, s)
+	return s
+}
+
+// run runs a store until the test ends or stop is called.
+func run(t testing.TB, s *Store) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("run: %v", err)
+		}
+	})
+	t.Cleanup(stop)
+	for s.path != "" && !s.trusted() {
+		select {
+		case err := <-done:
+			t.Fatalf("run ended: %v", err)
+		default:
+		}
+	}
+	return stop
+}
+
+// each runs a test on SQLite and on PostgreSQL.
+func each(t *testing.T, f func(t *testing.T, d *database)) {
+	t.Run("sqlite", func(t *testing.T) { f(t, newDatabase(t, "sqlite:"+filepath.Join(t.TempDir(), "gate.db"))) })
+	t.Run("postgres", func(t *testing.T) { f(t, newDatabase(t, postgres(t))) })
+}
+
+// postgres makes a fresh database on the server that TEST_POSTGRES names.
+func postgres(t testing.TB) string {
+	t.Helper()
+	server := os.Getenv("TEST_POSTGRES")
+	if server == "" {
+		if os.Getenv("SSOGATE_REQUIRE_POSTGRES") != "" {
+			t.Fatal("TEST_POSTGRES names no server, and this run must not go without")
+		}
+		t.Skip("SKIPPED, NOT PROVEN: TEST_POSTGRES names no PostgreSQL server (`make test` starts one)")
+	}
+	at, err := url.Parse(server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	admin, err := sql.Open("pgx", server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b [6]byte
+	_, _ = rand.Read(b[:])
+	name := "ssogate_test_" + hex.EncodeToString(b[:])
+	if _, err := admin.Exec("CREATE DATABASE " + name); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if _, err := admin.Exec("DROP DATABASE " + name + " WITH (FORCE)"); err != nil {
+			t.Error(err)
+		}
+		if err := admin.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	at.Path = "/" + name
+	return at.String()
+}
+
+const (
+	acme     = tenant.ID("acme")
+	acmeOkta = idp.ConnectionID("acme-okta")
+)
+
+// seed makes a tenant with one connection.
+func seed(t testing.TB, s *Store, id tenant.ID) idp.ConnectionID {
+	t.Helper()
+	if _, err := s.CreateTenant(t.Context(), tenant.Tenant{ID: id, Domains: []string{string(id) + ".example"}}, "cli"); err != nil {
+		t.Fatal(err)
+	}
+	c, err := s.CreateConnection(t.Context(), idp.Connection{
+		ID: idp.ConnectionID(id + "-okta"), Tenant: id, Protocol: idp.OIDC, Provider: idp.Okta, Enabled: true,
+		Settings: idp.OIDCSettings{Issuer: "https://" + string(id) + ".okta.com", ClientID: "0oa1", ClientSecret: secret.New(plantedSecret)},
+	}, "cli")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c.ID
+}
+
+const (
+	plantedSecret = "planted-client-secret-9c1f"
+	plantedToken  = "eyJhbGciOiJSUzI1NiJ9.planted-id-token.sig"
+)
+
+func identity(t tenant.ID, c idp.ConnectionID, sub string) idp.Identity {
+	return idp.Identity{
+		Tenant: t, Connection: c, Issuer: "https://" + string(t) + ".okta.com", Subject: sub, UserName: sub + "@" + string(t) + ".example",
+		Email: sub + "@" + string(t) + ".example", EmailVerified: true, DisplayName: strings.ToTitle(sub),
+		GroupState: idp.GroupsListed, Groups: []string{"Security", "Everyone"}, Claims: map[string]any{"department": "risk"},
+		SID: "sid-" + sub, IDToken: secret.New(plantedToken), AMR: []string{"pwd", "mfa"},
+	}
+}
+
+func signIn(i idp.Identity) session.SignIn {
+	return session.SignIn{Identity: i, ID: session.NewID(), Limits: limits, IP: "192.0.2.7", UserAgent: "test", RequestID: "r1"}
+}
+
+// mustSignIn signs a person in and fails the test when that does not work.
+func mustSignIn(t testing.TB, s *Store, i idp.Identity) session.Session {
+	t.Helper()
+	out, _, err := s.SignIn(t.Context(), signIn(i))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func TestSmoke(t *testing.T) {
+	each(t, func(t *testing.T, d *database) {
+		s := d.serve(t)
+		c := seed(t, s, acme)
+		got := mustSignIn(t, s, identity(acme, c, "alice"))
+		back, err := s.Get(t.Context(), acme, got.Hash)
+		fmt.Println(back, err)
+		p, err := s.Person(t.Context(), acme, got.User, c)
+		fmt.Printf("%+v %v\n", p, err)
+		n, err := s.Revoke(t.Context(), acme, session.Revocation{User: got.User, Reason: "test", Actor: "cli"})
+		fmt.Println(n, err)
+		fmt.Println(s.RotateKeys(t.Context(), "cli"))
+		s.Touch(acme, got.Hash, d.clock.Now().Add(time.Minute))
+		fmt.Println(s.flush(t.Context(), 0), s.sweep(t.Context()))
+		fmt.Println(s.SoleTenant(t.Context()))
+		fmt.Println(s.List(t.Context(), acme, session.Query{Ended: true}))
+		fmt.Println(s.SetActive(t.Context(), acme, got.User, false, "cli"))
+		fmt.Println(s.Users(t.Context(), acme, UserQuery{Match: "ALI"}))
+		fmt.Println(s.DeleteUser(t.Context(), acme, got.User, "cli"))
+		fmt.Println(s.AuditEvents(t.Context(), acme, 0))
+	})
+}
