@@ -1,0 +1,68 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+)
+
+// serveHTTP serves h until ctx ends. Its limits are those of a listener behind Envoy.
+func serveHTTP(ctx context.Context, l net.Listener, h http.Handler) error {
+	server := &http.Server{
+		Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 30 * time.Second,
+		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+	}
+	stopped := make(chan error, 1)
+	stop := context.AfterFunc(ctx, func() {
+		short, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		stopped <- server.Shutdown(short)
+	})
+	err := server.Serve(l)
+	if !errors.Is(err, http.ErrServerClosed) {
+		stop()
+		return fmt.Errorf("serve: %w", err)
+	}
+	return <-stopped
+}
+
+// public is the HTTP listener: the same pages that a check answers, for front ends that cannot send bodies along with
+// one, and the keys for upstreams. Everything else is not there.
+func (g *gate) public() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/auth/", g.server.Login)
+	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Cache-Control", "no-store")
+		w.WriteHeader(http.StatusNotFound)
+		_, _ = w.Write([]byte(`{"error":"not_found","message":"There is nothing here."}` + "\n"))
+	})
+	return mux
+}
+
+// ops is the operators' listener. Ready says whether new checks should come here: not while draining, and not while
+// the store or the policy cannot be trusted.
+func (g *gate) ops(serving context.Context) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", g.metrics.Handler())
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		info := g.engine.Revision()
+		detail := map[string]any{"ready": true, "policy": map[string]any{"revision": info.ID, "loaded": info.Loaded, "last_error": info.LastError}}
+		err := g.healthy()
+		if err == nil && serving.Err() != nil {
+			err = errors.New("draining")
+		}
+		w.Header().Set("Content-Type", "application/json")
+		if err != nil {
+			detail["ready"], detail["reason"] = false, err.Error()
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+		_ = json.NewEncoder(w).Encode(detail)
+	})
+	return mux
+}
