@@ -79,11 +79,7 @@ func (a *app) openStoreOf(c Config, log *slog.Logger, tune ...func(*store.Option
 	for _, t := range tune {
 		t(&o)
 	}
-	s, err := store.Open(a.ctx, o)
-	if err != nil {
-		return nil, fmt.Errorf("open store: %w", err)
-	}
-	return s, nil
+	return store.Open(a.ctx, o)
 }
 
 // withStore runs a command's work on the store.

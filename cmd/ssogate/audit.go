@@ -6,6 +6,7 @@ import (
 
 	"github.com/tracio-ai/ssogate/extauthz/audit"
 	"github.com/tracio-ai/ssogate/extauthz/store"
+	"github.com/tracio-ai/ssogate/idp/tenant"
 )
 
 type auditCmd struct {
@@ -35,22 +36,27 @@ func auditRowOf(e audit.Event) auditRow {
 }
 
 type auditListCmd struct {
-	Tenant string `required:"" help:"The tenant." placeholder:"ID"`
+	Tenant string `help:"The tenant. Default: what concerns none of them, such as keys." placeholder:"ID"`
 	Limit  int    `default:"100" help:"How many, 1 to 10000."`
 }
 
 // Run prints events.
 func (cmd auditListCmd) Run(a *app) error {
-	t, err := tenantID(cmd.Tenant)
-	if err != nil {
-		return err
+	var t tenant.ID
+	if cmd.Tenant != "" {
+		var err error
+		if t, err = tenantID(cmd.Tenant); err != nil {
+			return err
+		}
 	}
 	if cmd.Limit < 1 || cmd.Limit > 10_000 {
 		return misused("choose 1 to 10000", "--limit %d is out of bounds", cmd.Limit)
 	}
 	return a.withStore(func(s *store.Store, c Config) error {
-		if _, err := a.realm(s, c, t); err != nil {
-			return err
+		if t != "" {
+			if _, err := a.realm(s, c, t); err != nil {
+				return err
+			}
 		}
 		events, err := s.AuditEvents(a.ctx, t, cmd.Limit)
 		if err != nil {

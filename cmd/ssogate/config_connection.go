@@ -1,12 +1,13 @@
 package main
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
 
 	"github.com/tracio-ai/ssogate/idp"
+	"github.com/tracio-ai/ssogate/idp/oidc"
+	"github.com/tracio-ai/ssogate/idp/secret"
 	"github.com/tracio-ai/ssogate/idp/tenant"
 )
 
@@ -147,14 +148,27 @@ func (r *reader) complete(path string, n ast.Node, cc *ConnectionConfig, k conne
 	settings.MaxAge = conn.Settings.MaxAge
 	k.set.apply(&settings)
 	conn.Settings = settings
+	if conn.Name == "" {
+		conn.Name = defaultName(conn.Provider)
+	}
 	switch none := settings.ClientAuth == idp.AuthNone; {
 	case none && cc.Secret.set():
 		r.problem(n, "remove client_secret or client_auth", "%s: client_auth none goes without a client_secret", path)
 	case !none && !cc.Secret.set():
 		r.missing(path, n, "client_secret", "client_secret: {file: PATH} or {env: NAME}")
 	}
-	if conn.Name == "" {
-		conn.Name = defaultName(conn.Provider)
+	r.validate(path, n, settings)
+}
+
+// validate looks at settings as a whole. The client secret is read when the gate starts, so one stands in for it.
+func (r *reader) validate(path string, n ast.Node, s idp.OIDCSettings) {
+	if s.ClientAuth != idp.AuthNone {
+		s.ClientSecret = secret.New("read later")
+	}
+	for _, p := range oidc.Validate(s) {
+		if p.Field != "client_id" || s.ClientID != "" { // a missing one is reported already
+			r.problem(n, p.Hint, "%s.%s: %s", path, p.Field, p.Text)
+		}
 	}
 }
 
@@ -195,11 +209,6 @@ func (r *reader) words(to *map[string]string) func(string, ast.Node) {
 		known := fields{}
 		for _, v := range m.Values {
 			key := v.Key.GetToken().Value
-			if slices.Contains(protocolParameters, key) {
-				r.problem(v.Key, "leave it out: the gate sets it", "%s: %s belongs to the protocol", path, quote(key))
-				known[key] = func(string, ast.Node) {}
-				continue
-			}
 			known[key] = func(path string, n ast.Node) {
 				s, ok := r.text(path, n)
 				if !ok {
@@ -215,22 +224,8 @@ func (r *reader) words(to *map[string]string) func(string, ast.Node) {
 	}
 }
 
-// protocolParameters are those of an authorization request that decide what comes back and to whom.
-var protocolParameters = []string{
-	"client_id", "client_secret", "redirect_uri", "response_type", "response_mode", "scope", "state", "nonce",
-	"code_challenge", "code_challenge_method", "request", "request_uri", "max_age", "prompt", "acr_values", "claims",
-}
-
 func providers() []string {
 	return []string{
 		string(idp.Okta), string(idp.Auth0), string(idp.Entra), string(idp.Google), string(idp.Keycloak), string(idp.Generic),
 	}
-}
-
-// known is what an admin can read off their identity provider's pages.
-type known struct {
-	Provider idp.Provider
-	Domain   string
-	TenantID string
-	Issuer   string
 }

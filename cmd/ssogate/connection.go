@@ -63,8 +63,9 @@ type connectionCreateCmd struct {
 // created is what creating a connection reports: what to paste at the identity provider.
 type created struct {
 	connectionRow
-	RedirectURI string `json:"redirect_uri"`
-	SignOutURI  string `json:"sign_out_uri"`
+	RedirectURI string   `json:"redirect_uri"`
+	SignOutURI  string   `json:"sign_out_uri"`
+	Warnings    []string `json:"warnings,omitempty"`
 }
 
 // Run saves a connection that works as far as can be known before somebody signs in.
@@ -77,8 +78,9 @@ func (cmd connectionCreateCmd) Run(a *app) error {
 		if _, err := a.realm(s, c, conn.Tenant); err != nil {
 			return err
 		}
+		var warnings []string
 		if cmd.Probe {
-			if err := a.probe(c, conn, cmd.ProbeTimeout); err != nil {
+			if warnings, err = a.probe(c, &conn, cmd.ProbeTimeout); err != nil {
 				return err
 			}
 		}
@@ -89,11 +91,14 @@ func (cmd connectionCreateCmd) Run(a *app) error {
 		if err != nil {
 			return fmt.Errorf("create connection %s: %w", conn.ID, err)
 		}
-		out := created{connectionRowOf(made), c.redirectURI(made), c.signOutURI()}
+		out := created{connectionRowOf(made), c.redirectURI(made), c.signOutURI(), warnings}
 		if a.json() {
 			return a.printJSON(out)
 		}
 		a.printf("connection %s created\n\nAt %s:\n%s", made.ID, providerName(made.Provider), guide(made.Provider, out.RedirectURI, out.SignOutURI))
+		for _, w := range warnings {
+			a.printf("\nNote: %s", w)
+		}
 		a.printf("\nThen say who gets which role:\n  ssogate mapping create --tenant %s --role Viewer --group GROUP", made.Tenant)
 		return nil
 	})
@@ -138,6 +143,9 @@ func (cmd connectionCreateCmd) connection(a *app) (idp.Connection, error) {
 	if settings.ClientSecret, err = cmd.secret(a); err != nil {
 		return idp.Connection{}, err
 	}
+	if bad := validate(settings); len(bad) > 0 {
+		return idp.Connection{}, misuse{bad[0]}
+	}
 	if cmd.Name == "" {
 		cmd.Name = defaultName(k.Provider)
 	}
@@ -148,7 +156,7 @@ func (cmd connectionCreateCmd) connection(a *app) (idp.Connection, error) {
 
 // flagWords spells the keys of the configuration file as the flags of this command.
 func flagWords(s string) string {
-	return strings.NewReplacer("tenant_id", "--tenant-id", "domain:", "--domain", "issuer:", "--issuer").Replace(s)
+	return strings.NewReplacer("tenant_id", "--tenant-id", "domain", "--domain", "issuer", "--issuer").Replace(s)
 }
 
 // secret reads the client secret: from a file or the environment, never from the command line, which other people of
