@@ -152,7 +152,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	v, err := h.read(r)
 	if refusal, ok := errors.AsType[*httpreq.Refusal](err); ok {
-		h.Page(w, Refusal{Status: refusal.Status, Code: invalidRequest, Message: sentence(refusal.Message), DecisionID: RequestID(r.Context())})
+		h.Page(w, Refusal{Status: refusal.Status, Code: invalidRequest, Message: refusal.Message, DecisionID: RequestID(r.Context())})
 		return
 	}
 	if err != nil {

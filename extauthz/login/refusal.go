@@ -45,7 +45,7 @@ func (f Refusal) heading() string {
 
 // Page writes the refusal as a page.
 func (h *Handler) Page(w http.ResponseWriter, f Refusal) {
-	p := page{Title: f.heading(), Says: f.Message, RequestID: f.DecisionID}
+	p := page{Title: f.heading(), Says: sentence(f.Message), RequestID: f.DecisionID}
 	switch f.Status {
 	case http.StatusUnauthorized:
 		p.Links = append(p.Links, link{"Sign in", h.loginPath("return_to", f.ReturnTo)})
@@ -154,12 +154,18 @@ func (h *Handler) explained(w http.ResponseWriter, code idp.Code, id string, c i
 	h.render(w, e.status, p)
 }
 
-// sentence makes a page's sentence of an error's words.
+// sentence makes a page's sentence of a policy's or an error's words.
 func sentence(s string) string {
 	if s == "" {
 		return ""
 	}
-	return strings.ToUpper(s[:1]) + s[1:] + "."
+	if s[0] >= 'a' && s[0] <= 'z' {
+		s = strings.ToUpper(s[:1]) + s[1:]
+	}
+	if strings.ContainsAny(s[len(s)-1:], ".?!") {
+		return s
+	}
+	return s + "."
 }
 
 // cut keeps the first n runes.
