@@ -64,7 +64,10 @@ type ringKey struct {
 // Set replaces the keys. On an error the ring keeps those it had.
 func (r *Ring) Set(keys []Key) error {
 	next := make([]ringKey, 0, len(keys))
-	for _, k := range keys {
+	for i, k := range keys {
+		if err := fit(k, keys[:i]); err != nil {
+			return err
+		}
 		rk := ringKey{Key: k}
 		if k.Purpose != ForAssertion {
 			sealing, err := derive(k, "seal")
@@ -79,6 +82,19 @@ func (r *Ring) Set(keys []Key) error {
 	}
 	slices.SortStableFunc(next, func(a, b ringKey) int { return b.ActiveFrom.Compare(a.ActiveFrom) })
 	r.keys.Store(&next)
+	return nil
+}
+
+// fit refuses what would seal badly: HKDF makes a key of anything, also of nothing, which everyone knows.
+func fit(k Key, before []Key) error {
+	switch {
+	case k.ID == "" || strings.ContainsRune(k.ID, '.'):
+		return fmt.Errorf("key id %q: want letters and digits", k.ID)
+	case k.Purpose != ForAssertion && len(k.Material.Reveal()) < secret.KeySize:
+		return fmt.Errorf("key %s: %d bytes of material, want %d", k.ID, len(k.Material.Reveal()), secret.KeySize)
+	case slices.ContainsFunc(before, func(o Key) bool { return o.ID == k.ID && o.Purpose == k.Purpose }):
+		return fmt.Errorf("key %s is in the ring twice", k.ID)
+	}
 	return nil
 }
 
@@ -133,7 +149,11 @@ func (r *Ring) Seal(p Purpose, bound string, plain []byte) (string, error) {
 	if k.aead == nil {
 		return "", fmt.Errorf("key %s of %s seals nothing", k.ID, p)
 	}
-	return "v1." + k.ID + "." + base64.RawURLEncoding.EncodeToString(k.aead.Seal(nil, nil, plain, []byte(bound))), nil
+	sealed := "v1." + k.ID + "." + base64.RawURLEncoding.EncodeToString(k.aead.Seal(nil, nil, plain, []byte(bound)))
+	if len(sealed) > maxSealed {
+		return "", fmt.Errorf("sealed value of %d characters would not open again", len(sealed))
+	}
+	return sealed, nil
 }
 
 // Open reverses Seal and names the key that sealed. Whatever is wrong is ErrOpen.

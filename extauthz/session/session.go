@@ -39,14 +39,19 @@ func (h Hash) String() string { return hex.EncodeToString(h[:]) }
 // SID is the form shown to people and upstreams: the first 16 bytes in hex.
 func (h Hash) SID() string { return hex.EncodeToString(h[:16]) }
 
-// ParseHash reads String's output.
+// ParseHash reads String's output and nothing else, so that one spelling exists of each.
 func ParseHash(s string) (Hash, error) {
-	b, err := hex.DecodeString(s)
-	if err != nil || len(b) != len(Hash{}) {
-		return Hash{}, errors.New("session hash: want 64 hex digits")
+	var h Hash
+	if len(s) != hex.EncodedLen(len(h)) {
+		return Hash{}, errHash
 	}
-	return Hash(b), nil
+	if _, err := hex.Decode(h[:], []byte(s)); err != nil || h.String() != s {
+		return Hash{}, errHash
+	}
+	return h, nil
 }
+
+var errHash = errors.New("session hash: want 64 hex digits in lower case")
 
 // ID is the secret that names a session.
 type ID struct{ text secret.Text }

@@ -2,6 +2,7 @@ package session
 
 import (
 	"encoding/binary"
+	"errors"
 	"time"
 
 	"github.com/tracio-ai/ssogate/idp/secret"
@@ -18,6 +19,9 @@ type Token struct {
 
 // SealToken makes the cookie's value: about 130 characters. bound is cookie name and host.
 func SealToken(r *Ring, bound string, t Token) (string, error) {
+	if len(t.ID.text.Reveal()) != idSize { // the zero ID: its bytes would be read from what follows
+		return "", errors.New("token without a session id")
+	}
 	plain := make([]byte, 0, idSize+8+len(t.Tenant))
 	plain = append(plain, t.ID.text.Reveal()...)
 	plain = binary.BigEndian.AppendUint64(plain, uint64(t.Issued.Unix()))
