@@ -65,27 +65,27 @@ func (s *Store) followSQLite(ctx context.Context) (err error) {
 		return fmt.Errorf("start change feed: %w", err)
 	}
 	defer func() { err = errors.Join(err, f.stop(last)) }()
-	s.every(ctx, pollEvery, "follow changes", func(context.Context) error { return f.poll(last) })
+	s.repeat(ctx, s.every, "follow changes", func(context.Context) error { return f.poll(last) })
 	return nil
 }
 
 // followKeys rereads the key ring: on PostgreSQL it is the only thing kept in memory.
 func (s *Store) followKeys(ctx context.Context) error {
-	s.every(ctx, keysEvery, "reread keys", s.publishKeys)
+	s.repeat(ctx, keysEvery, "reread keys", s.publishKeys)
 	return nil
 }
 
 func (s *Store) keepHouse(ctx context.Context) {
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		s.every(ctx, flushEvery, "write last-seen times", func(ctx context.Context) error { return s.flush(ctx, s.flushStep()) })
+		s.repeat(ctx, flushEvery, "write last-seen times", func(ctx context.Context) error { return s.flush(ctx, s.flushStep()) })
 	})
-	wg.Go(func() { s.every(ctx, sweepEvery, "sweep out expired rows", s.sweep) })
+	wg.Go(func() { s.repeat(ctx, sweepEvery, "sweep out expired rows", s.sweep) })
 	wg.Wait()
 }
 
-// every calls fn until ctx ends. A failure is logged when it begins and when it is over, not at each turn.
-func (s *Store) every(ctx context.Context, interval time.Duration, what string, fn func(context.Context) error) {
+// repeat calls fn until ctx ends. A failure is logged when it begins and when it is over, not at each turn.
+func (s *Store) repeat(ctx context.Context, interval time.Duration, what string, fn func(context.Context) error) {
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	failing := false

@@ -59,6 +59,7 @@ type Store struct {
 	readers *sql.DB
 	origin  string // this handle's name in the change feed
 	serving *os.File
+	every   time.Duration // how often the change feed is polled
 
 	stamps   atomic.Uint64
 	fresh    atomic.Pointer[time.Time] // caches are trusted until then; nil: never
@@ -87,7 +88,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
-	s := &Store{o: o, origin: tenant.RandomName()}
+	s := &Store{o: o, origin: tenant.RandomName(), every: pollEvery}
 	s.makeCaches()
 	if err := s.open(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("open store: %w", err), s.Close())

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"database/sql"
 	"encoding/hex"
-	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -83,6 +82,7 @@ func (d *database) openWith(t testing.TB, o Options) *Store {
 func (d *database) serve(t testing.TB) *Store {
 	t.Helper()
 	s := d.open(t)
+	s.every = time.Millisecond // the suites make hundreds of writes, and each waits for a poll
 	run(t, s)
 	return s
 }
@@ -199,27 +199,4 @@ func mustSignIn(t testing.TB, s *Store, i idp.Identity) session.Session {
 		t.Fatal(err)
 	}
 	return out
-}
-
-func TestSmoke(t *testing.T) {
-	each(t, func(t *testing.T, d *database) {
-		s := d.serve(t)
-		c := seed(t, s, acme)
-		got := mustSignIn(t, s, identity(acme, c, "alice"))
-		back, err := s.Get(t.Context(), acme, got.Hash)
-		fmt.Println(back, err)
-		p, err := s.Person(t.Context(), acme, got.User, c)
-		fmt.Printf("%+v %v\n", p, err)
-		n, err := s.Revoke(t.Context(), acme, session.Revocation{User: got.User, Reason: "test", Actor: "cli"})
-		fmt.Println(n, err)
-		fmt.Println(s.RotateKeys(t.Context(), "cli"))
-		s.Touch(acme, got.Hash, d.clock.Now().Add(time.Minute))
-		fmt.Println(s.flush(t.Context(), 0), s.sweep(t.Context()))
-		fmt.Println(s.SoleTenant(t.Context()))
-		fmt.Println(s.List(t.Context(), acme, session.Query{Ended: true}))
-		fmt.Println(s.SetActive(t.Context(), acme, got.User, false, "cli"))
-		fmt.Println(s.Users(t.Context(), acme, UserQuery{Match: "ALI"}))
-		fmt.Println(s.DeleteUser(t.Context(), acme, got.User, "cli"))
-		fmt.Println(s.AuditEvents(t.Context(), acme, 0))
-	})
 }
