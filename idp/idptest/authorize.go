@@ -34,6 +34,7 @@ type grant struct {
 
 // serveAuthorize is the authorization endpoint (OpenID Connect Core §3.1.2).
 func (o *OP) serveAuthorize(w http.ResponseWriter, r *http.Request) {
+	r.Form = o.unpush(r.Form)
 	q := r.Form
 	client, ok := o.client(q.Get("client_id"))
 	if !ok {

@@ -51,6 +51,7 @@ func (o *OP) document() map[string]any {
 		"token_endpoint":                        o.url("/token"),
 		"userinfo_endpoint":                     o.url("/userinfo"),
 		"jwks_uri":                              o.url("/jwks"),
+		"pushed_authorization_request_endpoint": o.url("/par"),
 		"end_session_endpoint":                  o.url("/logout"),
 		"response_types_supported":              []string{"code"},
 		"subject_types_supported":               []string{"public"},

@@ -84,7 +84,8 @@ type OP struct {
 	access   map[string]grant // by access token
 	sso      map[string]login // by cookie value
 	faults   map[string]string
-	metadata map[string]any // set by SetMetadata over our own
+	metadata map[string]any        // set by SetMetadata over our own
+	pushed   map[string]url.Values // by request_uri
 	seen     []Request
 }
 
@@ -102,7 +103,7 @@ func New(o Options) (*OP, error) {
 	}
 	op := &OP{
 		opts: o, base: base, keys: &keyring{}, people: slices.Clone(o.People),
-		codes: map[string]grant{}, access: map[string]grant{}, sso: map[string]login{},
+		codes: map[string]grant{}, access: map[string]grant{}, sso: map[string]login{}, pushed: map[string]url.Values{},
 		faults: map[string]string{}, metadata: map[string]any{},
 	}
 	if _, err := op.keys.current(o.Alg); err != nil {
@@ -154,6 +155,7 @@ func (o *OP) routes() {
 	o.mux.HandleFunc("GET /.well-known/openid-configuration", o.serveMetadata)
 	o.mux.HandleFunc("GET /jwks", o.serveJWKS)
 	o.mux.HandleFunc("/authorize", o.serveAuthorize)
+	o.mux.HandleFunc("POST /par", o.servePAR)
 	o.mux.HandleFunc("POST /token", o.serveToken)
 	o.mux.HandleFunc("/userinfo", o.serveUserInfo)
 	o.mux.HandleFunc("/logout", o.serveLogout)
