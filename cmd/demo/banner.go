@@ -1,0 +1,36 @@
+package main
+
+import "fmt"
+
+// banner says what is there and what to try.
+func (d *demo) banner() {
+	ssogate := func(command string) string {
+		return fmt.Sprintf("%s %s -c %s --tenant %s", short(d.binary()), command, short(d.file("ssogate.yaml")), tenantID)
+	}
+	say(d.out, "\n  Open  %s\n\nPeople (the demo identity provider asks for no password):", d.url())
+	for _, p := range people() {
+		role := p.Role
+		if role == "" {
+			role = "no role"
+		}
+		say(d.out, "  %-12s %-17s %-8s %s", p.Name, p.Email, role, p.Can)
+	}
+	say(d.out, `
+Three things to try:
+  1. Sign in as Vic Viewer and press the buttons: reading works, writing is refused with a reason and a
+     decision id, which is a line of %s. Then "Switch account" to Ann Analyst.
+  2. Shut Vic out in another terminal; his very next click is refused. "activate" lets him back in.
+       %s vic
+       %s
+  3. Edit the policy while it runs: change the words "needs %%s" in policies/rego/authz.rego, save, click again.
+     Or give Viewer "events:write" in policies/rego/data.json: the tests beside it object, and the last good
+     policy stays until you change them too.`,
+		short(d.file("decisions.log")), ssogate("user deactivate"), ssogate("user list"))
+	say(d.out, `
+Ports: dashboard %d (Envoy), identity provider %d; inside: dashboard %d, gate %d check, %d http, %d ops.
+Logs: %s/{gate,decisions,envoy,idp,dashboard}.log
+Start afresh: rm -r %s
+Ctrl-C ends everything.
+`, d.ports.public.port, d.ports.idp.port, d.ports.dashboard.port, d.ports.check.port, d.ports.http.port, d.ports.ops.port,
+		short(d.dir), short(d.dir))
+}
