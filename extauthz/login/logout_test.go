@@ -22,8 +22,7 @@ func leaving(t *testing.T) (*world, *browser) {
 	return w, b
 }
 
-// OpenID Foundation: oidcc-client-test-rp-init-logout.
-func TestRP_RpInitLogout(t *testing.T) {
+func TestSignOutEndsTheSessionHereBeforeTheProviders(t *testing.T) {
 	w, b := leaving(t)
 	resp := b.open("/auth/logout")
 	to := location(t, resp)
@@ -48,8 +47,7 @@ func TestRP_RpInitLogout(t *testing.T) {
 	}
 }
 
-// OpenID Foundation: oidcc-client-test-rp-init-logout-other-state.
-func TestRP_RpInitLogoutOtherState(t *testing.T) {
+func TestSignOutAnswerWithAnotherStateSaysNothingOfTheProvider(t *testing.T) {
 	w, b := leaving(t)
 	to := location(t, b.open("/auth/logout"))
 	state := to.Query().Get("state")
@@ -68,8 +66,7 @@ func TestRP_RpInitLogoutOtherState(t *testing.T) {
 	}
 }
 
-// OpenID Foundation: oidcc-client-test-rp-init-logout-no-state.
-func TestRP_RpInitLogoutNoState(t *testing.T) {
+func TestSigningOutTwiceIsHarmless(t *testing.T) {
 	_, b := leaving(t)
 	b.open("/auth/logout")
 	resp := b.open("/auth/logout")

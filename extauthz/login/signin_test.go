@@ -155,8 +155,7 @@ func TestReturnPathIsInTheBytesTheBrowserSent(t *testing.T) {
 	}
 }
 
-// OpenID Foundation: oidcc-client-test-3rd-party-init-login.
-func TestRP_3rdPartyInitLogin(t *testing.T) {
+func TestProvidersStartPageBeginsOurOwnSignIn(t *testing.T) {
 	w := many(t)
 	b := w.browser()
 	b.site = "cross-site"

@@ -38,6 +38,7 @@ type world struct {
 	burnt    map[[32]byte]bool
 	rows     []audit.Event
 	results  []string
+	idToken  secret.Text
 	begun    []idp.Attempt // what Begin was given
 	done     []idp.Attempt // what Complete was given
 	answer   func(c idp.Connection, a idp.Attempt, r *http.Request) (idp.Identity, error)
@@ -181,6 +182,7 @@ func (w *world) SignIn(_ context.Context, in session.SignIn) (session.Session, d
 		w.sessions[*in.Replaces] = old
 	}
 	w.sessions[s.Hash] = s
+	w.idToken = in.Identity.IDToken
 	return s, user(s), nil
 }
 
@@ -205,7 +207,7 @@ func (w *world) List(context.Context, tenant.ID, session.Query) ([]session.Sessi
 }
 
 func (w *world) Tokens(context.Context, tenant.ID, session.Hash) (session.Tokens, error) {
-	return session.Tokens{IDToken: secret.New("the-id-token")}, nil
+	return session.Tokens{IDToken: w.idToken}, nil
 }
 
 func (w *world) Burn(_ context.Context, _ tenant.ID, _ idp.ConnectionID, _ string, value [sha256.Size]byte, _ time.Time) error {
@@ -276,7 +278,7 @@ func (f fakeConnector) Complete(_ context.Context, c idp.Connection, a idp.Attem
 	if f.w.answer != nil {
 		return f.w.answer(c, a, r)
 	}
-	return idp.Identity{Tenant: c.Tenant, Connection: c.ID, Issuer: c.Settings.Issuer, Subject: r.URL.Query().Get("code"), SID: "sid-1"}, nil
+	return idp.Identity{Tenant: c.Tenant, Connection: c.ID, Issuer: c.Settings.Issuer, Subject: r.URL.Query().Get("code"), SID: "sid-1", IDToken: secret.New("the-id-token")}, nil
 }
 
 // signsOut is a fakeConnector with a sign-out.
