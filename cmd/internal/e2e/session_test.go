@@ -27,7 +27,8 @@ func TestWithoutASessionEachKindOfRequestIsRefusedInItsOwnForm(t *testing.T) {
 	}{
 		"fetch":     {"GET /api/v1/events HTTP/1.1\r\n" + host + "Accept: */*\r\nSec-Fetch-Mode: cors\r\nSec-Fetch-Dest: empty\r\n\r\n", 401, "Content-Type: application/json", `"login_url":"` + s.URL + `/auth/login"`},
 		"iframe":    {"GET / HTTP/1.1\r\n" + host + "Accept: text/html\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: iframe\r\n\r\n", 401, "Content-Type: application/json", `"error":"unauthenticated"`},
-		"post":      {"POST /api/v1/events HTTP/1.1\r\n" + host + "Accept: text/html\r\nContent-Length: 0\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: document\r\n\r\n", 401, "Content-Type: application/json", `"error":"unauthenticated"`},
+		"post":      {"POST /api/v1/events HTTP/1.1\r\n" + host + "Accept: */*\r\nContent-Length: 0\r\nSec-Fetch-Mode: cors\r\nSec-Fetch-Dest: empty\r\n\r\n", 401, "Content-Type: application/json", `"error":"unauthenticated"`},
+		"form post": {"POST /api/v1/events HTTP/1.1\r\n" + host + "Accept: text/html\r\nContent-Length: 0\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: document\r\n\r\n", 401, "Content-Type: text/html", `href="/auth/login"`},
 		"websocket": {"GET /ws HTTP/1.1\r\n" + host + "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", 401, "Content-Type: application/json", `"error":"unauthenticated"`},
 		"grpc":      {"POST /tracio.Events/List HTTP/1.1\r\n" + host + "Content-Type: application/grpc\r\nTE: trailers\r\nContent-Length: 0\r\n\r\n", 200, "Grpc-Status: 16", ""},
 		"grpc-web":  {"POST /tracio.Events/List HTTP/1.1\r\n" + host + "Content-Type: application/grpc-web+proto\r\nContent-Length: 0\r\n\r\n", 200, "Grpc-Status: 16", ""},

@@ -166,7 +166,7 @@ func FuzzParseHost(f *testing.F) {
 }
 
 func TestReturnPathStaysOnThisHost(t *testing.T) {
-	for _, raw := range []string{"/", "/a", "/a/b/?c=d&e=%C3%A9", "/authx", "/x/auth/y", "/?next=https://evil.example/", "/a?b=//evil.example", "/" + strings.Repeat("a", MaxReturnPath-1)} {
+	for _, raw := range []string{"/", "/a", "/a/b/?c=d&e=%C3%A9", "/authx", "/x/auth/y", "/?next=https://evil.example/", "/a?b=//evil.example", "/a?b=c%20d", "/my%20file", "/" + strings.Repeat("a", MaxReturnPath-1)} {
 		if got := ReturnPath(raw); got != raw {
 			t.Errorf("ReturnPath(%q) = %q", raw, got)
 		}
@@ -175,7 +175,7 @@ func TestReturnPathStaysOnThisHost(t *testing.T) {
 		"", "a", "?a", "#a", "https://evil.example", "//evil.example", "///evil.example", `/\evil.example`, `\/evil.example`, `\\evil.example`,
 		"/\t/evil.example", "/\n/evil.example", "\t//evil.example", " //evil.example", "/ /evil.example",
 		"/%2fevil.example", "/%2Fevil.example", "/%5cevil.example", "/%5Cevil.example", "/%09/evil.example", "/%0a/evil.example", "/%0d%0aLocation:x",
-		"/a?b=%5c", "/a?b=%20", "/a?b=%00", "/a b", `/a\b`, "/a?b=\\", "/.//evil.example", "/..//evil.example", "/a/../../evil", "/a#b", "/a?b#c",
+		"/a?b=%5c", "/%20/evil.example", "/a?b=%00", "/a b", `/a\b`, "/a?b=\\", "/.//evil.example", "/..//evil.example", "/a/../../evil", "/a#b", "/a?b#c",
 		"/a%", "/a%zz", "/caf\u00e9", "/a?b=%e2%80%a8", "/a?b=%c2%85", "/%ff", "/auth", "/auth/", "/auth/logout", "/%61uth/logout", "/auth/../x",
 		"/a;b", "/" + strings.Repeat("a", MaxReturnPath), "javascript:alert(1)", "/%252fevil.example", "http:/evil.example", "/@evil.example//",
 	} {

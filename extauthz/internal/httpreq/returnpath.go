@@ -18,24 +18,25 @@ func ReturnPath(raw string) string {
 }
 
 func returnable(raw string) bool {
-	if len(raw) > MaxReturnPath || !clean(raw) {
+	if len(raw) > MaxReturnPath || !clean(raw, false) {
 		return false
 	}
 	decoded, ok := unescape(raw, false)
-	if !ok || !clean(decoded) {
+	if !ok || !clean(decoded, true) {
 		return false
 	}
 	target, err := ParseTarget(raw)
 	return err == nil && !target.Under("auth")
 }
 
-// clean holds once before and once after decoding: browsers drop tabs and newlines from an address, and take "\" for "/", which makes
-// an authority out of what looked like a path.
-func clean(s string) bool {
-	if !strings.HasPrefix(s, "/") || len(s) > 1 && s[1] == '/' {
+// clean holds once before and once after decoding: browsers drop tabs and newlines from an address, and take "\" for "/",
+// which makes an authority out of what looked like a path. A space that was encoded is a name's or a search's and stays
+// encoded on the way: losing it would land everyone who searched for two words on the front page.
+func clean(s string, space bool) bool {
+	if !strings.HasPrefix(s, "/") || len(s) > 1 && (s[1] == '/' || s[1] == ' ') {
 		return false
 	}
 	return !strings.ContainsFunc(s, func(r rune) bool {
-		return r == '\\' || r == unicode.ReplacementChar || unicode.IsControl(r) || unicode.IsSpace(r)
+		return r == '\\' || r == unicode.ReplacementChar || unicode.IsControl(r) || unicode.IsSpace(r) && (!space || r != ' ')
 	})
 }
