@@ -17,13 +17,13 @@
 // # Departures from the specification
 //
 //   - Core §2, sub: at most 255 characters of ASCII. We take 1 to 255 bytes of any text, since providers send names in
-//     other scripts. TestHostileProvider/long-sub.
+//     other scripts. TestHostileProviderIsRefusedWithItsOwnCode/long-sub.
 //   - Core §3.1.3.7 (2), iss: exact. Google may leave the scheme out, as its documentation says.
 //     TestGoogleMayLeaveTheSchemeOut.
 //   - Core §3.1.3.7 (4, 5), azp: should be checked. We require it with several audiences and refuse any that is not our
-//     client id; audiences beside ours must be listed in the connection. TestHostileProvider/extra-aud.
+//     client id; audiences beside ours must be listed in the connection. TestHostileProviderIsRefusedWithItsOwnCode/extra-aud.
 //   - Core §3.1.3.7 (9–10), exp and iat: 60 seconds of skew, and iat not before the sign-in began.
-//   - Core §3.1.3.8, at_hash: optional and checked when present; Entra ID leaves it out. TestHostileProvider/no-at-hash.
+//   - Core §3.1.3.8, at_hash: optional and checked when present; Entra ID leaves it out. TestFaultsThatAreNone/no-at-hash.
 //   - Core §4, start by a third party: by GET only, and it lives in extauthz/login.
 //   - Core §5.1.2, aggregated and distributed claims: never fetched. Entra ID's link in place of groups reads as
 //     "unknown". TestGroupsCutOffAreNotNone.
