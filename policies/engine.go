@@ -2,6 +2,7 @@ package policies
 
 import (
 	"context"
+	"io/fs"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,7 +14,7 @@ const DefaultTimeout = 50 * time.Millisecond
 // Engine serves one revision at a time. The zero value has none and refuses everything; it is safe
 // for concurrent use and must not be copied.
 type Engine struct {
-	// Options are what [Engine.Watch] loads with.
+	// Options are what [Engine.Load] and [Engine.Watch] load with. They are part of a revision's ID.
 	Options Options
 
 	// Timeout bounds one evaluation; the context's deadline binds too. Zero means DefaultTimeout.
@@ -54,6 +55,17 @@ func (e *Engine) Input() Input {
 		in.Now = e.Now()
 	}
 	return in
+}
+
+// Load serves a tree, or keeps what is served and says what is wrong with it.
+func (e *Engine) Load(ctx context.Context, fsys fs.FS) error {
+	rev, err := Load(ctx, fsys, e.Options)
+	if err != nil {
+		e.fail(err)
+		return err
+	}
+	e.Swap(rev)
+	return nil
 }
 
 // Swap serves a revision from the next Input on. Nil is ignored: there is no way back to no policy.

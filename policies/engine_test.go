@@ -207,6 +207,32 @@ func TestErrorsOfTheRolesAreRefusals(t *testing.T) {
 	}
 }
 
+func TestTheClockOfAPolicyIsTheInputs(t *testing.T) {
+	e := engine(t, authz(t, "decision := time.now_ns() == input.subject.claims.now\n"), Options{})
+	in := ask(e, "GET", "/")
+	in.Subject.Claims = map[string]any{"now": noon.UnixNano()}
+	if d, err := e.Decide(t.Context(), in); err != nil || !d.Allowed {
+		t.Errorf("got %+v, %v", d, err)
+	}
+}
+
+func TestAFailedLoadKeepsWhatIsServed(t *testing.T) {
+	e := engine(t, Default(), Options{})
+	before := e.Revision()
+	if err := e.Load(t.Context(), authz(t, "x :=\n")); err == nil {
+		t.Fatal("loaded")
+	}
+	if after := e.Revision(); after.ID != before.ID || after.LastError == "" {
+		t.Errorf("got %+v", after)
+	}
+	if err := e.Load(t.Context(), authz(t, "default decision := false\n")); err != nil {
+		t.Fatal(err)
+	}
+	if after := e.Revision(); after.ID == before.ID || after.LastError != "" {
+		t.Errorf("got %+v", after)
+	}
+}
+
 func TestRolesNeverSeeTheRequest(t *testing.T) {
 	v, err := rolesInput(ask(&Engine{}, "GET", "/secret", "Admin"))
 	if err != nil {
@@ -339,14 +365,20 @@ func TestEachCheckSeesOneWholeRevision(t *testing.T) {
 
 	var checks, swaps sync.WaitGroup
 	done := make(chan struct{})
+	swaps.Go(func() {
+		for i := 0; ; i++ {
+			select {
+			case <-done:
+				return
+			default:
+				e.Swap(revisions[i%2])
+				e.Revision()
+			}
+		}
+	})
 	for range 4 {
 		checks.Go(func() {
-			for {
-				select {
-				case <-done:
-					return
-				default:
-				}
+			for range 500 {
 				in := ask(e, "GET", "/")
 				roles, err := e.Roles(t.Context(), in)
 				in.Subject.Roles = roles
@@ -358,13 +390,7 @@ func TestEachCheckSeesOneWholeRevision(t *testing.T) {
 			}
 		})
 	}
-	swaps.Go(func() {
-		for i := range 1000 {
-			e.Swap(revisions[i%2])
-			e.Revision()
-		}
-	})
-	swaps.Wait()
-	close(done)
 	checks.Wait()
+	close(done)
+	swaps.Wait()
 }

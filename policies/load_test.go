@@ -156,6 +156,9 @@ func TestWithheldBuiltinsComeBackOnRequest(t *testing.T) {
 	if _, err := Load(t.Context(), fsys, Options{AllowBuiltins: []string{"rand.intn"}}); err != nil {
 		t.Error(err)
 	}
+	if _, err := Load(t.Context(), fsys, Options{AllowBuiltins: []string{"rand.int"}}); err == nil || !strings.Contains(err.Error(), "rand.intn") {
+		t.Errorf("got %v", err)
+	}
 	for name := range withheld {
 		known := slices.ContainsFunc(capabilities([]string{name}).Builtins, func(b *ast.Builtin) bool { return b.Name == name })
 		gone := !slices.ContainsFunc(capabilities(nil).Builtins, func(b *ast.Builtin) bool { return b.Name == name })

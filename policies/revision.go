@@ -121,6 +121,11 @@ func begin(fsys fs.FS, o Options) (*loading, error) {
 	if err != nil || !query.IsGround() || !query.HasPrefix(ast.DefaultRootRef) || len(query) < 2 {
 		return nil, failf("", "write it as "+DefaultQuery, "query %s is not a path below data", quote(o.Query))
 	}
+	for _, name := range o.AllowBuiltins {
+		if withheld[name] == "" {
+			return nil, failf("", fmt.Sprintf("withheld are %v", slices.Sorted(maps.Keys(withheld))), "%s is not a withheld builtin", quote(name))
+		}
+	}
 	l := &loading{
 		options: o, query: query, foreign: o.Query != DefaultQuery, caps: capabilities(o.AllowBuiltins),
 		input: inputSchema(), schemas: ast.NewSchemaSet(),

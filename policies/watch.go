@@ -97,14 +97,15 @@ func (w *watcher) follow(notify *fsnotify.Watcher) {
 	if notify == nil {
 		return
 	}
-	err := filepath.WalkDir(w.dir, func(path string, entry fs.DirEntry, err error) error {
+	root := w.dir + string(filepath.Separator) // the separator makes a link to a directory that directory
+	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return nil // gone again; the next event or the next tick sees what is left
 		}
-		if !entry.IsDir() && path != w.dir {
+		if !entry.IsDir() {
 			return nil
 		}
-		if strings.HasPrefix(entry.Name(), ".") && path != w.dir {
+		if strings.HasPrefix(entry.Name(), ".") && path != root {
 			return fs.SkipDir
 		}
 		return notify.Add(path)

@@ -160,7 +160,11 @@ func TestAHalfWrittenSaveIsNeverServed(t *testing.T) {
 
 func TestNewDirectoriesAreFollowed(t *testing.T) {
 	dir := policyDir(t, "/one")
-	w := watch(t, dir, time.Hour)
+	link := filepath.Join(t.TempDir(), "policy")
+	if err := os.Symlink(dir, link); err != nil {
+		t.Fatal(err)
+	}
+	w := watch(t, link, time.Hour)
 	w.next(t, loaded)
 	write(t, filepath.Join(dir, "plan", "data.json"), `{"open": "/a"}`)
 	w.next(t, loaded)
