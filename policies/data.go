@@ -186,7 +186,7 @@ func descend(root map[string]any, name string) (map[string]any, error) {
 	if dir == "." {
 		return at, nil
 	}
-	for _, part := range strings.Split(dir, "/") {
+	for part := range strings.SplitSeq(dir, "/") {
 		if _, there := at[part]; !there {
 			at[part] = map[string]any{}
 		}

@@ -10,6 +10,7 @@ import (
 	"maps"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -261,7 +262,7 @@ func (l *loading) failDecision(format string, args ...any) error {
 func (l *loading) id() string {
 	h := sha256.New()
 	part := func(b []byte) {
-		fmt.Fprintf(h, "%d:", len(b))
+		h.Write([]byte(strconv.Itoa(len(b)) + ":"))
 		h.Write(b)
 	}
 	for _, name := range slices.Sorted(maps.Keys(l.files)) {

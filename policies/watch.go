@@ -54,7 +54,7 @@ func (w *watcher) run(ctx context.Context) error {
 	if err != nil {
 		w.fail(fmt.Errorf("watch %s: %w; reading it every %s instead", w.dir, err, w.reread))
 	} else {
-		defer notify.Close()
+		defer func() { _ = notify.Close() }()
 		events, errs = notify.Events, notify.Errors
 	}
 
@@ -100,7 +100,7 @@ func (w *watcher) follow(notify *fsnotify.Watcher) {
 	root := w.dir + string(filepath.Separator) // the separator makes a link to a directory that directory
 	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
-			return nil // gone again; the next event or the next tick sees what is left
+			return nil //nolint:nilerr // gone again; the next event or the next tick sees what is left
 		}
 		if !entry.IsDir() {
 			return nil
