@@ -87,7 +87,9 @@ func (g *GRPC) stop(server *grpc.Server, served chan error) error {
 	hard := time.AfterFunc(signInTime, server.Stop)
 	defer hard.Stop()
 	server.GracefulStop()
-	<-served
+	if err := <-served; err != nil {
+		return fmt.Errorf("serve checks: %w", err)
+	}
 	return nil
 }
 

@@ -11,9 +11,9 @@ import (
 
 // applyPolicy adds the changes an allowing policy asks for. It returns what is wrong with them: Envoy answers 500 for a
 // header outside its list or a query value it would re-encode, so such a decision is a denial of ours, with its reason.
-func (u *upstream) applyPolicy(d policies.Decision, allowed []string) (problem string) {
+func (u *upstream) applyPolicy(d policies.Decision, allowed []string, anyName bool) (problem string) {
 	may := func(name string) bool {
-		return !envoy.RefusedPolicyHeader(name) && slices.Contains(allowed, strings.ToLower(name))
+		return !envoy.RefusedPolicyHeader(name) && (anyName || slices.Contains(allowed, strings.ToLower(name)))
 	}
 	seen := map[string]bool{}
 	for _, h := range d.Headers {

@@ -81,7 +81,7 @@ func allow(outcome envoy.Outcome, u upstream) Answer {
 func overwrite(h header) *corev3.HeaderValueOption {
 	return &corev3.HeaderValueOption{
 		Header:       &corev3.HeaderValue{Key: h.name, Value: h.value},
-		Append:       wrapperspb.Bool(false),
+		Append:       wrapperspb.Bool(false), //nolint:staticcheck // deprecated, and all that Envoy 1.38 and later read
 		AppendAction: corev3.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD,
 	}
 }
@@ -89,7 +89,7 @@ func overwrite(h header) *corev3.HeaderValueOption {
 func appended(h header) *corev3.HeaderValueOption {
 	return &corev3.HeaderValueOption{
 		Header:       &corev3.HeaderValue{Key: h.name, Value: h.value},
-		Append:       wrapperspb.Bool(true),
+		Append:       wrapperspb.Bool(true), //nolint:staticcheck // deprecated, and all that Envoy 1.38 and later read
 		AppendAction: corev3.HeaderValueOption_APPEND_IF_EXISTS_OR_ADD,
 	}
 }
@@ -97,10 +97,14 @@ func appended(h header) *corev3.HeaderValueOption {
 // deny answers the client in the upstream's place: a refusal, a redirect, or a page of the gate's own, which may be a
 // 200. headers go out in order, one option a line: joined Set-Cookie lines are one broken cookie.
 func deny(outcome envoy.Outcome, code int, headers []header, body string) (Answer, bool) {
-	if _, known := typev3.StatusCode_name[int32(code)]; !known || code < 200 || !utf8.ValidString(body) {
-		return Answer{}, false // Envoy would send "299 Unknown", or the message would not marshal
+	if code < 200 || code > 599 || !utf8.ValidString(body) {
+		return Answer{}, false
 	}
-	denied := &authv3.DeniedHttpResponse{Status: &typev3.HttpStatus{Code: typev3.StatusCode(code)}, Body: body}
+	status32 := typev3.StatusCode(code)
+	if _, known := typev3.StatusCode_name[int32(status32)]; !known {
+		return Answer{}, false // Envoy would send "299 Unknown"
+	}
+	denied := &authv3.DeniedHttpResponse{Status: &typev3.HttpStatus{Code: status32}, Body: body}
 	for _, h := range headers {
 		if !printable(h.value) {
 			return Answer{}, false

@@ -42,23 +42,25 @@ type Realms interface {
 type Server struct {
 	authv3.UnimplementedAuthorizationServer
 
-	PublicURL     *url.URL
-	Insecure      bool // plain http on loopback, for trying things out
-	Sessions      session.Store
-	Directory     directory.Reader
-	Realms        Realms
-	Policy        *policies.Engine
-	Login         *login.Handler
-	Ring          *session.Ring
-	Assertions    *Assertions
-	Decisions     *audit.Log // nil: no decision log
-	Metrics       *Metrics   // nil: no metrics
-	Limits        session.Limits
-	PolicyHeaders []string     // upstream headers a policy may set or remove
-	MaxDecisions  int          // checks in flight before the gate refuses at once; 0: 1024
-	Ready         func() error // nil error: store and policy can be trusted; nil func: always
-	Now           func() time.Time
-	Log           *slog.Logger
+	PublicURL       *url.URL
+	Insecure        bool // plain http on loopback, for trying things out
+	Sessions        session.Store
+	Directory       directory.Reader
+	Realms          Realms
+	Policy          *policies.Engine
+	Login           *login.Handler
+	Ring            *session.Ring
+	Assertions      *Assertions
+	Decisions       *audit.Log // nil: no decision log
+	Metrics         *Metrics   // nil: no metrics
+	Limits          session.Limits
+	PolicyHeaders   []string     // upstream headers a policy may set or remove
+	AnyPolicyHeader bool         // it may set every header but those envoy.RefusedPolicyHeader names
+	BodiesByHTTP    bool         // the front end sends no bodies along: the HTTP listener answers what posts them under /auth
+	MaxDecisions    int          // checks in flight before the gate refuses at once; 0: 1024
+	Ready           func() error // nil error: store and policy can be trusted; nil func: always
+	Now             func() time.Time
+	Log             *slog.Logger
 
 	names    session.CookieNames
 	host     httpreq.Host
@@ -209,7 +211,7 @@ func (s *Server) permit(ctx context.Context, c *inquiry) (Answer, error) {
 	u.SetIdentity(envoy.HeaderTenant, string(c.who.Realm.Tenant.ID))
 	u.SetIdentity(envoy.HeaderRole, c.decision.Role)
 	u.SetIdentity(envoy.HeaderAssertion, assertion)
-	if problem := u.applyPolicy(c.decision, s.PolicyHeaders); problem != "" {
+	if problem := u.applyPolicy(c.decision, s.PolicyHeaders, s.AnyPolicyHeader); problem != "" {
 		c.detail = errors.New(problem)
 		return s.forbid(ctx, c, "the policy asked for a header it may not set; ask your administrator")
 	}

@@ -16,6 +16,13 @@ import (
 
 // auth answers what lies under /auth inside the check: Envoy needs no route to the gate for it.
 func (s *Server) auth(ctx context.Context, c *inquiry) (Answer, error) {
+	if s.BodiesByHTTP && c.request.Method == http.MethodPost && envoy.TakesBody(c.request.Target.Path) {
+		var u upstream // to the gate's own listener, cookies and all
+		for _, name := range c.request.spoofed {
+			u.Remove(name)
+		}
+		return allow(envoy.OutcomePass, u), nil
+	}
 	w := newRecorder()
 	s.Login.ServeHTTP(w, s.httpRequest(ctx, c.request))
 	if w.status == http.StatusServiceUnavailable {
@@ -45,6 +52,8 @@ func (s *Server) signIn(ctx context.Context, c *inquiry, ask idp.Ask) (Answer, e
 func (s *Server) refusal(_ context.Context, c *inquiry, outcome envoy.Outcome, r login.Refusal, extra ...header) (Answer, error) {
 	w := newRecorder()
 	switch form(c.request) {
+	case formJSON:
+		login.JSON(w, r, s.Login.LoginURL())
 	case formPage:
 		s.Login.Page(w, r)
 	case formGRPCWeb: // Envoy does not translate for gRPC-Web: the status goes out as headers of a 200
@@ -56,8 +65,6 @@ func (s *Server) refusal(_ context.Context, c *inquiry, outcome envoy.Outcome, r
 		w.Header().Set("Cache-Control", "no-store")
 		w.WriteHeader(r.Status)
 		_, _ = w.Write([]byte(r.Message))
-	default:
-		login.JSON(w, r, s.PublicURL.Scheme+"://"+s.PublicURL.Host+envoy.PathAuth+"/login")
 	}
 	for _, h := range extra {
 		w.Header().Set(h.name, h.value)

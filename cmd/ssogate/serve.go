@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/tracio-ai/ssogate/envoy"
 	"github.com/tracio-ai/ssogate/extauthz"
 	"github.com/tracio-ai/ssogate/extauthz/audit"
 	"github.com/tracio-ai/ssogate/extauthz/login"
@@ -145,7 +146,7 @@ func (g *gate) wire(a *app) error {
 		PublicURL: c.PublicURL, Insecure: c.Insecure(),
 		Sessions: g.store, Directory: g.store, Realms: g.store, Policy: g.engine, Ring: g.ring,
 		Assertions: assertions, Decisions: out, Metrics: g.metrics, Limits: c.Session.Limits,
-		PolicyHeaders: c.Proxy.PolicyHeaders, Now: a.now, Log: g.log,
+		PolicyHeaders: c.Proxy.PolicyHeaders, AnyPolicyHeader: c.Envoy().AnyPolicyHeader, BodiesByHTTP: c.Proxy.AuthBodies == string(envoy.AuthBodiesHTTP), Now: a.now, Log: g.log,
 		Login: &login.Handler{
 			PublicURL: c.PublicURL, Insecure: c.Insecure(), Ring: g.ring, Realms: g.store, Sessions: g.store, Once: g.store, Audit: g.store,
 			Connectors: map[idp.Protocol]idp.Connector{

@@ -36,7 +36,7 @@ func TestLineHasOPAsEventNames(t *testing.T) {
 	if got := line["timestamp"]; got != "2026-11-23T08:15:30.123456789Z" {
 		t.Errorf("timestamp %v", got)
 	}
-	if custom := line["custom"].(map[string]any); custom["outcome"] != "allow" || custom["http_status"] != 200.0 {
+	if custom, ok := line["custom"].(map[string]any); !ok || custom["outcome"] != "allow" || custom["http_status"] != 200.0 {
 		t.Errorf("custom %v", custom)
 	}
 }

@@ -15,7 +15,7 @@ import (
 )
 
 func (s *Stack) transport() http.RoundTripper {
-	return &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}} //nolint:gosec // a throw-away certificate on loopback
+	return &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
 }
 
 // Person is a browser without a screen that signs in as one of the people.
@@ -73,7 +73,7 @@ func (p Person) Send(method, path string, header http.Header) Answer {
 	if err != nil {
 		p.s.T.Fatal(err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	return readAnswer(resp)
 }
 
@@ -101,11 +101,11 @@ func (p Person) CookieLine() string {
 func (s *Stack) Raw(request string) Answer {
 	s.T.Helper()
 	_, port, _ := net.SplitHostPort(s.Host)
-	c, err := net.DialTimeout("tcp", "127.0.0.1:"+port, 5*time.Second)
+	c, err := (&net.Dialer{Timeout: 5 * time.Second}).DialContext(s.T.Context(), "tcp", "127.0.0.1:"+port)
 	if err != nil {
 		s.T.Fatal(err)
 	}
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	_ = c.SetDeadline(time.Now().Add(20 * time.Second))
 	if _, err := io.WriteString(c, request); err != nil {
 		return Answer{}
@@ -115,6 +115,6 @@ func (s *Stack) Raw(request string) Answer {
 	if err != nil {
 		return Answer{}
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	return readAnswer(resp)
 }

@@ -144,10 +144,7 @@ func (s *Stack) StopIdP() { _ = s.idp.Close() }
 // ResumeIdP brings it back, the same provider with the same keys.
 func (s *Stack) ResumeIdP(certificate *TLS) {
 	s.T.Helper()
-	l, err := net.Listen("tcp", s.idpAddr)
-	if err != nil {
-		s.T.Fatal(err)
-	}
+	l := listen(s.T, s.idpAddr)
 	s.idp = &http.Server{Handler: s.IdP, ReadHeaderTimeout: time.Minute}
 	server := s.idp
 	go func() {
@@ -210,30 +207,34 @@ func (s *Stack) WaitReady() {
 		if s.Gate.Exited() {
 			s.T.Fatalf("the gate ended:\n%s", s.Gate.Output())
 		}
-		resp, err := http.Get("http://" + s.Ops + "/readyz")
-		if err != nil {
-			return false
-		}
-		defer resp.Body.Close()
-		return resp.StatusCode == http.StatusOK
+		return s.get("http://"+s.Ops+"/readyz") == http.StatusOK
 	})
 }
 
 // WaitServing waits until a check goes through Envoy to the gate and back.
 func (s *Stack) WaitServing() {
 	s.T.Helper()
-	c := s.Client()
 	Eventually(s.T, "Envoy asks the gate", func() bool {
 		if s.Envoy.Exited() {
 			s.T.Fatalf("envoy ended:\n%s", s.Envoy.Output())
 		}
-		resp, err := c.Get(s.URL + "/api/v1/nothing")
-		if err != nil {
-			return false
-		}
-		defer resp.Body.Close()
-		return resp.StatusCode == http.StatusUnauthorized
+		return s.get(s.URL+"/api/v1/nothing") == http.StatusUnauthorized
 	})
+}
+
+// get returns the status of one request without cookies, 0 when there was no answer.
+func (s *Stack) get(address string) int {
+	s.T.Helper()
+	r, err := http.NewRequestWithContext(s.T.Context(), http.MethodGet, address, nil)
+	if err != nil {
+		s.T.Fatal(err)
+	}
+	resp, err := s.Client().Do(r)
+	if err != nil {
+		return 0
+	}
+	_ = resp.Body.Close()
+	return resp.StatusCode
 }
 
 // Client is a program without cookies that follows no redirect.
