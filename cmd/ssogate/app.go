@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/tracio-ai/ssogate/extauthz/store"
@@ -113,10 +114,10 @@ func (c Config) policyFiles() (fs.FS, error) {
 	}
 	info, err := os.Stat(c.Policy.Path)
 	if err != nil {
-		return nil, c.problem(c.Policy.line, "leave policy.path out for the built-in policy", "policy.path: %s", fileTrouble(err))
+		return nil, c.problem("policy.path", "leave policy.path out for the built-in policy", "policy.path: %s", fileTrouble(err))
 	}
 	if !info.IsDir() {
-		return nil, c.problem(c.Policy.line, "name the folder that holds the .rego files", "policy.path: %s is not a folder", c.Policy.Path)
+		return nil, c.problem("policy.path", "name the folder that holds the .rego files", "policy.path: %s is not a folder", c.Policy.Path)
 	}
 	return os.DirFS(c.Policy.Path), nil
 }
@@ -126,11 +127,14 @@ func (c Config) policyOptions() policies.Options {
 	return policies.Options{Query: c.Policy.Query, AllowBuiltins: c.Policy.AllowBuiltins, SkipTests: c.Policy.SkipTests}
 }
 
-// problem is about a line of the configuration file; without a file it has no place.
-func (c Config) problem(line int, hint, format string, args ...any) problem {
-	p := problem{Message: fmt.Sprintf(format, args...), Hint: hint}
-	if c.File != "" {
-		p.File, p.Line = c.File, line
+// problem is about a key of the configuration file, at its line or at that of what it would stand in.
+func (c Config) problem(key, hint, format string, args ...any) problem {
+	p := problem{File: c.File, Message: fmt.Sprintf(format, args...), Hint: hint}
+	for ; key != "" && p.Line == 0; key, _, _ = cutLast(key, ".") {
+		p.Line = c.lines[key]
+		if !strings.Contains(key, ".") {
+			break
+		}
 	}
 	return p
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -54,14 +55,17 @@ func (cmd checkConfigCmd) check(a *app) (problems, error) {
 	if names != nil {
 		found = append(found, c.checkRoles(names)...)
 	}
-	if c.File != "" {
-		for i := range found {
-			if found[i].File == "" {
-				found[i].File = c.File
-			}
-		}
-	}
+	slices.SortStableFunc(found, func(a, b problem) int { // the configuration's own first
+		return cmp.Or(cmp.Compare(boolInt(a.File != c.File), boolInt(b.File != c.File)), cmp.Compare(a.File, b.File), a.Line-b.Line)
+	})
 	return found, nil
+}
+
+func boolInt(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // checkSecrets reads every secret and forgets it.
@@ -83,12 +87,12 @@ func (c Config) checkFiles() problems {
 	var found problems
 	if c.Proxy.Cert != "" {
 		if _, err := tls.LoadX509KeyPair(c.Proxy.Cert, c.Proxy.Key); err != nil {
-			found = append(found, c.problem(c.Proxy.line, "", "envoy.tls: %s", certTrouble(err)))
+			found = append(found, c.problem("envoy.tls", "", "envoy.tls: %s", certTrouble(err)))
 		}
 	}
 	if c.Egress.CAFile != "" {
 		if _, err := readLimited(c.Egress.CAFile, maxConfig); err != nil {
-			found = append(found, c.problem(0, "", "egress.ca_file: %s", fileTrouble(err)))
+			found = append(found, c.problem("egress.ca_file", "", "egress.ca_file: %s", fileTrouble(err)))
 		}
 	}
 	return found
@@ -111,13 +115,13 @@ func (c Config) checkPolicy(a *app) ([]string, problems) {
 	if bad, ok := errors.AsType[*policies.LoadError](err); ok {
 		var found problems
 		for _, f := range bad.Findings {
-			f.File = under(shortPath(c.Policy.Path), f.File)
+			f = located(f, shortPath(c.Policy.Path))
 			found = append(found, problem{File: f.File, Line: f.Line, Message: f.Message, Hint: f.Hint})
 		}
 		return nil, found
 	}
 	if err != nil {
-		return nil, problems{c.problem(c.Policy.line, "", "policy: %s", err)}
+		return nil, problems{c.problem("policy", "", "policy: %s", err)}
 	}
 	return revision.RoleNames(), nil
 }
@@ -134,7 +138,7 @@ func (c Config) checkRoles(names []string) problems {
 			if i := slices.IndexFunc(names, func(n string) bool { return strings.EqualFold(n, m.Mapping.Role) }); i >= 0 {
 				hint = fmt.Sprintf("did you mean %s?", names[i])
 			}
-			found = append(found, c.problem(m.line, hint, "tenant %s: role %s is not in the policy", t.Tenant.ID, quote(m.Mapping.Role)))
+			found = append(found, problem{File: c.File, Line: m.line, Hint: hint, Message: fmt.Sprintf("tenant %s: role %s is not in the policy", t.Tenant.ID, quote(m.Mapping.Role))})
 		}
 	}
 	return found

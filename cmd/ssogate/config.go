@@ -36,6 +36,7 @@ type Config struct {
 	Egress      EgressConfig
 	Proxy       ProxyConfig
 	Tenants     []TenantConfig
+	lines       map[string]int // of the keys that were given
 }
 
 // StoreConfig says where state is kept.
@@ -60,7 +61,6 @@ type PolicyConfig struct {
 	Timeout       time.Duration
 	AllowBuiltins []string
 	SkipTests     bool
-	line          int
 }
 
 // DecisionLogConfig says where the decision log goes. Path "-" is standard output, "" is no log.
@@ -87,7 +87,6 @@ type ProxyConfig struct {
 	Streams       []string
 	AuthBodies    string
 	PolicyHeaders []string
-	line          int
 }
 
 // TenantConfig is one declared tenant.
@@ -166,7 +165,7 @@ func loadConfig(name string) (Config, error) {
 
 // parseConfig reads the text of a file. All problems are reported at once, as problems.
 func parseConfig(file, folder string, text []byte) (Config, error) {
-	r := &reader{file: file}
+	r := &reader{file: file, lines: map[string]int{}}
 	c := defaults(folder)
 	c.File = file
 	top := r.parse(text)
@@ -188,9 +187,9 @@ func parseConfig(file, folder string, text []byte) (Config, error) {
 // read walks the file's top level. Data_dir comes first wherever it stands, because other keys are relative to it.
 func (c *Config) read(r *reader, top ast.Node) {
 	c.readDataDir(top)
-	var given bool
+	c.lines = r.lines
 	r.mapping("", top, fields{
-		"public_url": func(path string, n ast.Node) { given = true; c.readPublicURL(r, path, n) },
+		"public_url": func(path string, n ast.Node) { c.readPublicURL(r, path, n) },
 		"data_dir":   func(path string, n ast.Node) { r.text(path, n) },
 		"store":      func(path string, n ast.Node) { c.readStore(r, path, n) },
 		"root_key":   r.secret(c.DataDir, &c.RootKey),
@@ -208,7 +207,7 @@ func (c *Config) read(r *reader, top ast.Node) {
 		"check":   func(path string, n ast.Node) { c.readCheck(r, path, n) },
 		"tenants": func(path string, n ast.Node) { c.readTenants(r, path, n) },
 	})
-	if _, isMap := top.(*ast.MappingNode); isMap && !given {
+	if _, isMap := top.(*ast.MappingNode); isMap && c.lines["public_url"] == 0 {
 		r.found = append(r.found, problem{
 			File: r.file, Line: 1, Message: "public_url is missing",
 			Hint: "add the address that people open: public_url: https://dashboard.example.com",
@@ -219,7 +218,7 @@ func (c *Config) read(r *reader, top ast.Node) {
 // readDataDir takes data_dir alone, without reporting: the walk that follows meets it again.
 func (c *Config) readDataDir(top ast.Node) {
 	var dir string
-	quiet := &reader{}
+	quiet := &reader{lines: map[string]int{}}
 	if m, ok := top.(*ast.MappingNode); ok {
 		for _, v := range m.Values {
 			if v.Key.GetToken().Value == "data_dir" && v.Value != nil && v.Value.Type() != ast.NullType {
@@ -263,10 +262,10 @@ func (c Config) Insecure() bool { return c.PublicURL.Scheme == "http" }
 func (c Config) allowInsecure(flag bool) error {
 	switch {
 	case c.Insecure() && !flag:
-		return hinted("use https, or try it out on this machine alone with --insecure",
+		return c.problem("public_url", "use https, or try it out on this machine alone with --insecure",
 			"public_url: %s is plain http", c.PublicURL)
 	case !c.Insecure() && flag:
-		return hinted("leave the flag out, or set public_url to http://localhost:8080",
+		return c.problem("public_url", "leave the flag out, or set public_url to http://localhost:8080",
 			"--insecure is only for a public_url that is plain http on this machine; it is %s", c.PublicURL)
 	}
 	return nil

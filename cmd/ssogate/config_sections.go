@@ -223,12 +223,10 @@ func (r *reader) later(path string, n ast.Node, hint string) {
 }
 
 func (c *Config) readPolicy(r *reader, path string, n ast.Node) {
-	c.Policy.line = n.GetToken().Position.Line
 	later := func(path string, n ast.Node) { r.later(path, n, "leave it out") }
 	tests := "on"
 	r.mapping(path, n, fields{
 		"path": func(path string, n ast.Node) {
-			c.Policy.line = n.GetToken().Position.Line
 			if s, ok := r.text(path, n); ok && s != "" {
 				c.Policy.Path = below(c.Folder, s)
 			}
@@ -299,7 +297,6 @@ func (c *Config) readEgress(r *reader, path string, n ast.Node) {
 
 func (c *Config) readProxy(r *reader, path string, n ast.Node) {
 	p := &c.Proxy
-	p.line = n.GetToken().Position.Line
 	file := func(to *string) func(string, ast.Node) {
 		return func(path string, n ast.Node) {
 			if s, ok := r.text(path, n); ok && s != "" {
@@ -310,7 +307,6 @@ func (c *Config) readProxy(r *reader, path string, n ast.Node) {
 	r.mapping(path, n, fields{
 		"listen": r.listener(&p.Listen),
 		"tls": func(path string, n ast.Node) {
-			p.line = n.GetToken().Position.Line
 			r.mapping(path, n, fields{"cert": file(&p.Cert), "key": file(&p.Key)})
 			if (p.Cert == "") != (p.Key == "") {
 				r.problem(n, "write tls: {cert: PATH, key: PATH}", "%s: want both cert and key", path)

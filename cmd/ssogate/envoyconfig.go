@@ -48,10 +48,10 @@ func (cmd envoyConfigCmd) Run(a *app) error {
 		return misused("choose 1.36, 1.37, 1.38, 1.39 or 1.40", "--target %s: not supported", quote(cmd.Target))
 	}
 	if c.Insecure() && !cmd.Plain {
-		return c.problem(0, "add --plain, or use https", "public_url: %s is plain http", c.PublicURL)
+		return c.problem("public_url", "add --plain, or use https", "public_url: %s is plain http", c.PublicURL)
 	}
 	if !cmd.Plain && e.TLS.Cert == "" {
-		return c.problem(c.Proxy.line, "add envoy: {tls: {cert: PATH, key: PATH}}, or --plain to try things out",
+		return c.problem("envoy.tls", "add envoy: {tls: {cert: PATH, key: PATH}}, or --plain to try things out",
 			"envoy.tls: a certificate is needed for %s", c.PublicURL)
 	}
 	text, err := cmd.render(a, e)

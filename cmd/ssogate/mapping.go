@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -166,6 +167,9 @@ func (cmd mappingListCmd) Run(a *app) error {
 		for _, m := range realm.Mappings {
 			rows = append(rows, mappingRowOf(m))
 		}
+		slices.SortStableFunc(rows, func(a, b mappingRow) int {
+			return cmp.Or(cmp.Compare(a.Role, b.Role), cmp.Compare(a.what(), b.what()), cmp.Compare(a.ID, b.ID))
+		})
 		return table(a, rows, "no role mappings yet, so nobody has a role: ssogate mapping create --tenant "+cmd.Tenant+" --role Viewer --group GROUP",
 			[]string{"MAPPING", "WHO", "ROLE", "CONNECTION", "FROM"},
 			func(m mappingRow) []string {

@@ -65,13 +65,25 @@ func shortPath(path string) string {
 	return rel
 }
 
-// under makes a finding's file a path that an editor opens.
+// located makes a finding's file a path that an editor opens. What is built in has none.
+func located(f policies.Finding, prefix string) policies.Finding {
+	path := under(prefix, f.File)
+	if path != f.File {
+		f.Hint = strings.ReplaceAll(f.Hint, " "+f.File, " "+path)
+	}
+	f.File = path
+	return f
+}
+
 func under(prefix, file string) string {
-	if file == "" || prefix == "" {
+	if file == "" || prefix == "" || strings.HasPrefix(file, builtIn) {
 		return file
 	}
 	return filepath.Join(prefix, filepath.FromSlash(file))
 }
+
+// builtIn is what the names of the files begin with that a policy without its own is completed with.
+const builtIn = "builtin/"
 
 type policyCheckCmd struct {
 	policyDir
@@ -88,7 +100,7 @@ func (cmd policyCheckCmd) Run(a *app) error {
 		return fmt.Errorf("read policy: %w", err)
 	}
 	for i := range report.Findings {
-		report.Findings[i].File = under(prefix, report.Findings[i].File)
+		report.Findings[i] = located(report.Findings[i], prefix)
 	}
 	if a.json() {
 		if report.Findings == nil {
@@ -157,7 +169,7 @@ func (cmd policyTestCmd) Run(a *app) error {
 	if a.json() {
 		err = a.printJSON(report)
 	} else {
-		a.showTests(report, cmd.Verbose)
+		a.showTests(report, cmd.Verbose, to.Run != nil)
 	}
 	if err == nil && !report.OK() {
 		return silent{}
@@ -168,7 +180,7 @@ func (cmd policyTestCmd) Run(a *app) error {
 // unloadable prints why a policy does not compile.
 func (a *app) unloadable(bad *policies.LoadError, prefix string) error {
 	for i := range bad.Findings {
-		bad.Findings[i].File = under(prefix, bad.Findings[i].File)
+		bad.Findings[i] = located(bad.Findings[i], prefix)
 		if !a.json() {
 			a.printf("%s", findingText(bad.Findings[i]))
 		}
@@ -181,7 +193,11 @@ func (a *app) unloadable(bad *policies.LoadError, prefix string) error {
 	return silent{}
 }
 
+// relocate makes file names paths, and an absent list an empty one.
 func relocate(r *policies.TestReport, prefix string) {
+	if r.Tests == nil {
+		r.Tests = []policies.TestResult{}
+	}
 	for i := range r.Tests {
 		r.Tests[i].File = under(prefix, r.Tests[i].File)
 	}
@@ -191,9 +207,23 @@ func relocate(r *policies.TestReport, prefix string) {
 	for i := range r.Coverage.Uncovered {
 		r.Coverage.Uncovered[i].File = under(prefix, r.Coverage.Uncovered[i].File)
 	}
+	r.Coverage.Uncovered = joined(r.Coverage.Uncovered)
 }
 
-func (a *app) showTests(r policies.TestReport, verbose bool) {
+// joined makes one range of those that touch: a rule is easier to find than its lines.
+func joined(ranges []policies.Range) []policies.Range {
+	var out []policies.Range
+	for _, r := range ranges {
+		if last := len(out) - 1; last >= 0 && out[last].File == r.File && r.From <= out[last].To+1 {
+			out[last].To = max(out[last].To, r.To)
+			continue
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+func (a *app) showTests(r policies.TestReport, verbose, filtered bool) {
 	sums := map[policies.Outcome]int{}
 	for _, t := range r.Tests {
 		sums[t.Outcome]++
@@ -215,7 +245,7 @@ func (a *app) showTests(r policies.TestReport, verbose bool) {
 		a.printf("%.1f %% of lines reached%s", c.Percent, yes(c.Percent < r.Threshold, fmt.Sprintf(", want %g %%", r.Threshold), ""))
 	}
 	if len(r.Tests) == 0 {
-		a.printf("no tests: put rules named test_… into a file ending in _test.rego")
+		a.printf("%s", yes(filtered, "no test is called that", "no tests: put rules named test_… into a file ending in _test.rego"))
 		return
 	}
 	bad := sums[policies.Failed] + sums[policies.Errored]

@@ -45,7 +45,7 @@ func (s source) read(getenv func(string) string) (secret.Text, error) {
 	}
 	value := strings.TrimRight(string(text), "\r\n")
 	if value == "" {
-		p.Message += fmt.Sprintf(": %s is empty", s.File)
+		p.Message += fmt.Sprintf(": %s is empty", shortPath(s.File))
 		return secret.Text{}, p
 	}
 	return secret.New(value), nil
@@ -123,9 +123,9 @@ func fileTrouble(err error) string {
 	case !ok:
 		return err.Error()
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Sprintf("no file %s", bad.Path)
+		return fmt.Sprintf("no file %s", shortPath(bad.Path))
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Sprintf("no permission to read %s", bad.Path)
+		return fmt.Sprintf("no permission to read %s", shortPath(bad.Path))
 	}
-	return fmt.Sprintf("%s: %v", bad.Path, bad.Err)
+	return fmt.Sprintf("%s: %v", shortPath(bad.Path), bad.Err)
 }

@@ -26,6 +26,7 @@ const (
 type reader struct {
 	file  string // as it is printed
 	found problems
+	lines map[string]int // where each key was given, by its path
 }
 
 // fields says what a mapping may hold: each key with what to do about its value.
@@ -134,7 +135,7 @@ func (r *reader) mapping(path string, n ast.Node, known fields) {
 		r.problem(n, "write it as {key: value} or as indented lines", "%swant keys and values", label(path))
 		return
 	}
-	lines := map[string]int{}
+	seen := map[string]int{}
 	for _, v := range values {
 		key := v.Key.GetToken().Value
 		at := join(path, key)
@@ -143,11 +144,12 @@ func (r *reader) mapping(path string, n ast.Node, known fields) {
 			r.unknown(path, v.Key, key, known)
 			continue
 		}
-		if line, twice := lines[key]; twice {
+		if line, twice := seen[key]; twice {
 			r.problem(v.Key, "remove one of them", "%s: already set in line %d", at, line)
 			continue
 		}
-		lines[key] = v.Key.GetToken().Position.Line
+		seen[key] = v.Key.GetToken().Position.Line
+		r.lines[at] = seen[key]
 		if v.Value == nil || v.Value.Type() == ast.NullType {
 			continue // a key whose lines are commented out
 		}
