@@ -25,7 +25,7 @@ type document[T any] struct {
 	now        func() time.Time
 	load       func(ctx context.Context, source string) ([]byte, error)
 	parse      func(body []byte) (T, error)
-	saved      func(ctx context.Context) (source string, body []byte, fetched time.Time, ok bool) // of an earlier process
+	saved      func(ctx context.Context) (source string, body []byte, fetched time.Time, err error) // of an earlier process; nil body: none
 	save       func(ctx context.Context, source string, body []byte, fetched time.Time)
 	failed     func(ctx context.Context, age time.Duration, err error) // a refresh failed and the old copy is used
 
@@ -33,7 +33,9 @@ type document[T any] struct {
 	mu   sync.Mutex
 	held copyOf[T]
 	last failure
-	read bool // saved was asked
+
+	restoring sync.Mutex
+	restored  bool
 }
 
 // copyOf is a parsed document, where it came from and when.
@@ -112,8 +114,9 @@ func (d *document[T]) must(ctx context.Context, source string) (T, error) {
 	return d.fetch(ctx, source, fetchTime)
 }
 
-// renew fetches although the copy is young: a token names a key that is not in it.
-func (d *document[T]) renew(ctx context.Context, source string) (T, error) {
+// renew is for a token that the copy does not explain. Whoever gets the turn asks may, which limits how often that is
+// worth a request; who waited behind another's fetch sees what it brought.
+func (d *document[T]) renew(ctx context.Context, source string, may func() bool) (T, error) {
 	var none T
 	select {
 	case <-d.turn:
@@ -121,6 +124,9 @@ func (d *document[T]) renew(ctx context.Context, source string) (T, error) {
 		return none, transportFault(ctx, "wait for provider's document", ctx.Err())
 	}
 	defer d.release()
+	if held := d.peek(source); held.ok && !may() {
+		return held.value, nil
+	}
 	return d.fetch(ctx, source, fetchTime)
 }
 
@@ -168,30 +174,23 @@ func (d *document[T]) keep(value T, source string, fetched time.Time) {
 	d.last = failure{}
 }
 
-// restore takes over, once, what an earlier process saved.
+// restore takes over what an earlier process saved. It is asked until it could be read; others wait for the answer, so
+// that nobody goes to a provider that is down while a good copy is on its way.
 func (d *document[T]) restore(ctx context.Context) {
-	d.mu.Lock()
-	done := d.read
-	d.read = true
-	d.mu.Unlock()
-	if done {
+	d.restoring.Lock()
+	defer d.restoring.Unlock()
+	if d.restored {
 		return
 	}
-	source, body, fetched, ok := d.saved(ctx)
+	source, body, fetched, err := d.saved(context.WithoutCancel(ctx))
+	d.restored = err == nil
 	if now := d.now(); fetched.After(now) { // saved under a clock that was ahead; it must still grow old
 		fetched = now
 	}
-	if !ok || d.now().Sub(fetched) > d.hard {
+	if err != nil || body == nil || d.now().Sub(fetched) > d.hard {
 		return
 	}
-	value, err := d.parse(body)
-	if err != nil { // of older rules or other settings: fetch as if there were none
-		return
-	}
-	d.mu.Lock()
-	fresh := d.held.ok
-	d.mu.Unlock()
-	if !fresh {
+	if value, err := d.parse(body); err == nil { // else it is of other settings: fetch as if there were none
 		d.keep(value, source, fetched)
 	}
 }

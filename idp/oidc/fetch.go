@@ -21,6 +21,11 @@ type errStatus int
 // Error names the number alone: the reason phrase is the other side's text.
 func (e errStatus) Error() string { return fmt.Sprintf("status %d", int(e)) }
 
+// temporary tells a provider that is down or busy from an address that is wrong.
+func (e errStatus) temporary() bool {
+	return e >= 500 || e == http.StatusTooManyRequests || e == http.StatusRequestTimeout
+}
+
 var errTooLong = errors.New("answer is longer than allowed")
 
 // fetch reads one document. kind is for counters and errors.
@@ -82,7 +87,8 @@ func transportFault(ctx context.Context, what string, err error) error {
 	if refused, ok := errors.AsType[*egress.Error](err); ok {
 		code, hint = egressFault(refused.Code)
 	}
-	if errors.Is(err, errTooLong) {
+	status, answered := errors.AsType[errStatus](err)
+	if errors.Is(err, errTooLong) || answered && !status.temporary() {
 		code, hint = idp.CodeMetadata, metadataHint
 	}
 	return wrapped(code, hint, fmt.Errorf("%s: %w", what, plain(err)))

@@ -40,7 +40,7 @@ func newKeySet(c *Connector, conn idp.Connection) *keySet {
 			return c.fetch(ctx, kindKeys, source, jwt.MaxKeySet)
 		},
 		parse:  parseKeys,
-		saved:  func(ctx context.Context) (string, []byte, time.Time, bool) { return c.saved(ctx, conn, kindKeys) },
+		saved:  func(ctx context.Context) (string, []byte, time.Time, error) { return c.saved(ctx, conn, kindKeys) },
 		save:   func(ctx context.Context, s string, b []byte, at time.Time) { c.save(ctx, conn, kindKeys, s, b, at) },
 		failed: c.staleAlarm(conn, kindKeys),
 	})}
@@ -61,10 +61,10 @@ func (k *keySet) verify(ctx context.Context, source string, t jwt.Token, algs []
 		return nil, err
 	}
 	payload, _, err := t.Verify(set, algs)
-	if err == nil || !k.mayRenew(t.Header.KeyID, err) {
+	if err == nil || !renewable(t.Header.KeyID, err) {
 		return payload, signatureFault(err)
 	}
-	set, err = k.doc.renew(ctx, source)
+	set, err = k.doc.renew(ctx, source, func() bool { return k.mayRenew(t.Header.KeyID) })
 	if err != nil {
 		return nil, err
 	}
@@ -72,12 +72,14 @@ func (k *keySet) verify(ctx context.Context, source string, t jwt.Token, algs []
 	return payload, signatureFault(err)
 }
 
-// mayRenew decides whether a failed check may cost a request. A bad signature under a key we hold may not; without a
-// key id nobody can tell a new key from a bad signature, so the token gets the benefit within the same limit.
-func (k *keySet) mayRenew(kid string, err error) bool {
-	if !errors.Is(err, jwt.ErrNoKey) && (kid != "" || !errors.Is(err, jwt.ErrSignature)) {
-		return false
-	}
+// renewable tells the failures that newer keys could mend. A bad signature under a key we hold is none; without a key
+// id nobody can tell a new key from a bad signature, so the token gets the benefit.
+func renewable(kid string, err error) bool {
+	return errors.Is(err, jwt.ErrNoKey) || kid == "" && errors.Is(err, jwt.ErrSignature)
+}
+
+// mayRenew decides whether a token may cost a request.
+func (k *keySet) mayRenew(kid string) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	now := k.now()

@@ -3,6 +3,7 @@ package oidc_test
 import (
 	"context"
 	"errors"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -161,6 +162,61 @@ func TestMovedEndpointIsLogged(t *testing.T) {
 	if !strings.Contains(w.log.String(), "moved an endpoint") {
 		t.Error("an endpoint moved to another host without a line in the log")
 	}
+}
+
+// TestTabsDuringARotationAllLand: the first unknown key id fetches the keys, the others must not be refused meanwhile.
+func TestTabsDuringARotationAllLand(t *testing.T) {
+	w := newWorld(t)
+	w.mustSignIn()
+	if err := w.op.RotateKeys(); err != nil {
+		t.Fatal(err)
+	}
+	w.op.Forget()
+	type tab struct {
+		a    idp.Attempt
+		back *url.URL
+	}
+	var tabs []tab
+	for range 10 {
+		a := w.attempt()
+		back, err := w.visit(a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tabs = append(tabs, tab{a, back})
+	}
+	var wg sync.WaitGroup
+	for _, tab := range tabs {
+		wg.Go(func() {
+			if _, err := w.complete(t.Context(), tab.a, tab.back); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if n := w.op.Count("GET /jwks"); n != 1 {
+		t.Errorf("%d fetches", n)
+	}
+}
+
+// TestShelfIsAskedAgainAfterAnError: the database comes back before the provider does.
+func TestShelfIsAskedAgainAfterAnError(t *testing.T) {
+	w, s := newWorld(t), &shelf{}
+	w.c.Documents = s
+	w.mustSignIn()
+	w.op.Fault("metadata-down", "jwks-down")
+	w.c = w.connector()
+	w.c.Documents = s
+	s.err = errors.New("database is down")
+	w.mustRefuse(idp.CodeUnavailable)
+	s.err = nil
+	w.mustSignIn()
+}
+
+func TestWrongAddressIsNotAnOutage(t *testing.T) {
+	w := newWorld(t)
+	w.conn.Settings.Issuer += "/no-such-tenant"
+	w.mustRefuse(idp.CodeMetadata)
 }
 
 func TestManySignInsAtOnceFetchOnce(t *testing.T) {

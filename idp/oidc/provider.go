@@ -70,7 +70,7 @@ func (c *Connector) newProvider(conn idp.Connection) *provider {
 			return c.fetch(ctx, kindMetadata, source, maxMetadata)
 		},
 		parse:  func(body []byte) (metadata, error) { return parseMetadata(conn.Settings.Issuer, body) },
-		saved:  func(ctx context.Context) (string, []byte, time.Time, bool) { return c.saved(ctx, conn, kindMetadata) },
+		saved:  func(ctx context.Context) (string, []byte, time.Time, error) { return c.saved(ctx, conn, kindMetadata) },
 		save:   func(ctx context.Context, s string, b []byte, at time.Time) { c.save(ctx, conn, kindMetadata, s, b, at) },
 		failed: c.staleAlarm(conn, kindMetadata),
 	})
@@ -102,20 +102,20 @@ type envelope struct {
 	Body   json.RawMessage `json:"body"`
 }
 
-func (c *Connector) saved(ctx context.Context, conn idp.Connection, kind string) (string, []byte, time.Time, bool) {
+func (c *Connector) saved(ctx context.Context, conn idp.Connection, kind string) (source string, body []byte, fetched time.Time, err error) {
 	if c.Documents == nil || conn.ID == "" {
-		return "", nil, time.Time{}, false
+		return "", nil, time.Time{}, nil
 	}
 	kept, fetched, ok, err := c.Documents.Document(ctx, conn.Tenant, conn.ID, kind)
 	if err != nil {
 		c.log().ErrorContext(ctx, "read saved provider document", "connection", conn.ID, "kind", kind, "err", err)
-		return "", nil, time.Time{}, false
+		return "", nil, time.Time{}, err
 	}
 	var e envelope
 	if !ok || json.Unmarshal(kept, &e) != nil {
-		return "", nil, time.Time{}, false
+		return "", nil, time.Time{}, nil
 	}
-	return e.Source, e.Body, fetched, true
+	return e.Source, e.Body, fetched, nil
 }
 
 // save is best effort: without it a restart during the provider's outage cannot sign people in, and nothing else.

@@ -2,6 +2,7 @@ package oidc
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -58,6 +59,9 @@ func (c *Connector) userInfo(ctx context.Context, m metadata, access string) ([]
 	r.Header.Set("Authorization", "Bearer "+access)
 	r.Header.Set("Accept", "application/json")
 	body, media, err := c.do(c.oneShot(), r, "userinfo", maxUserInfo)
+	if status, answered := errors.AsType[errStatus](err); answered && !status.temporary() {
+		return nil, "", wrapped(idp.CodeUserInfo, userInfoHint, fmt.Errorf("ask userinfo: %w", status))
+	}
 	if err != nil {
 		return nil, "", transportFault(ctx, "ask userinfo", err)
 	}
