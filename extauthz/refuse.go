@@ -61,6 +61,7 @@ func (s *Server) forbid(ctx context.Context, c *inquiry, message string) (Answer
 	}
 	return s.refusal(ctx, c, envoy.OutcomeDeny, login.Refusal{
 		Status: status, Code: "forbidden", Message: message, DecisionID: c.id, SwitchAccount: c.request.Navigates,
+		ReturnTo: httpreq.ReturnPath(c.request.Target.String()),
 	})
 }
 

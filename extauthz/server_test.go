@@ -134,7 +134,7 @@ func TestRefusalSpeaksTheAskersLanguage(t *testing.T) {
 		status            int
 		contentType, body string
 	}{
-		"page":           {[]line{{"accept", "text/html"}, {"sec-fetch-mode", "navigate"}, {"sec-fetch-dest", "document"}, {"cookie", cookie}}, 403, "text/html; charset=utf-8", "needs billing:manage"},
+		"page":           {[]line{{"accept", "text/html"}, {"sec-fetch-mode", "navigate"}, {"sec-fetch-dest", "document"}, {"cookie", cookie}}, 403, "text/html; charset=utf-8", "billing:manage"},
 		"fetch":          {[]line{{"accept", "*/*"}, {"cookie", cookie}}, 403, "application/json", `"error":"forbidden"`},
 		"anonymous":      {[]line{{"accept", "*/*"}}, 401, "application/json", `"login_url":"https://dashboard.tracio.ai/auth/login"`},
 		"websocket":      {[]line{{"upgrade", "websocket"}, {"connection", "Upgrade"}}, 401, "application/json", `"error":"unauthenticated"`},
