@@ -65,9 +65,11 @@ func headerNames(v ast.Value) ([]string, error) {
 // ":path" would send the upstream somewhere nobody decided about.
 func checkHeaderName(name string) error {
 	const special = "!#$%&'*+-.^_`|~"
-	token := name != "" && strings.IndexFunc(name, func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune(special, r))
-	}) < 0
+	token := name != ""
+	for _, r := range name {
+		alphanumeric := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
+		token = token && (alphanumeric || strings.ContainsRune(special, r))
+	}
 	if !token {
 		return fmt.Errorf("%s is not a header name", quote(name))
 	}
