@@ -152,7 +152,7 @@ func (d *demo) startServers() error {
 		return err
 	}
 	op, err := idptest.New(idptest.Options{
-		Issuer: d.issuer(), People: persons(), Now: time.Now,
+		Issuer: d.issuer(), People: persons(), Now: time.Now, Note: "Their groups decide what they may do.",
 		Clients: []idptest.Client{{
 			ID: clientID, Secret: secret,
 			RedirectURIs:           []string{d.url() + "/auth/callback/oidc/" + connectionID, d.url() + "/auth/callback/oidc"},
@@ -308,10 +308,10 @@ type inForce struct {
 
 func (p inForce) tell(out io.Writer) {
 	if p.LastError == "" {
-		say(out, "policy: your edit is in force (revision %.12s)", p.Revision)
+		say(out, "policy: your edit is in force (revision %.19s)", p.Revision)
 		return
 	}
-	say(out, "policy: your edit is not taken over, revision %.12s stays in force:\n  %.2000s", p.Revision, p.LastError)
+	say(out, "policy: your edit is not taken over, revision %.19s stays in force:\n  %.2000s", p.Revision, p.LastError)
 }
 
 func (d *demo) policy(ctx context.Context) (inForce, bool) {
@@ -332,7 +332,7 @@ func (d *demo) policy(ctx context.Context) (inForce, bool) {
 // end stops every part, the one in front first: nobody is answered by half of it.
 func (d *demo) end(ctx context.Context) {
 	if len(d.parts) > 0 && ctx.Err() != nil {
-		say(d.out, "\nending …")
+		say(d.out, "\nending (the gate lets go of its checks for five seconds) …")
 	}
 	for _, p := range slices.Backward(d.parts) {
 		p.stop()

@@ -21,7 +21,9 @@ type part struct {
 	log   string        // the file its output goes to
 	ended chan struct{} // closed when it is over
 	err   error         // why, once ended is closed
-	stop  func()        // asks it to end, and makes it after a while; returns when it has
+	stop  func()        // asks it to end, and makes it after patience; returns when it has
+
+	patience time.Duration
 }
 
 // troubled is an error of a part, with the end of its log.
@@ -48,7 +50,7 @@ func startProgram(name, log, dir, program string, args ...string) (*part, error)
 	if err := cmd.Start(); err != nil {
 		return nil, errors.Join(fmt.Errorf("start %s: %w", name, err), out.Close())
 	}
-	p := &part{name: name, log: log, ended: make(chan struct{})}
+	p := &part{name: name, log: log, ended: make(chan struct{}), patience: 10 * time.Second}
 	go func() {
 		p.err = cmd.Wait()
 		_ = out.Close() // the program wrote it, not this process
@@ -58,7 +60,7 @@ func startProgram(name, log, dir, program string, args ...string) (*part, error)
 		_ = cmd.Process.Signal(syscall.SIGTERM) // it may have ended already
 		select {
 		case <-p.ended:
-		case <-time.After(10 * time.Second):
+		case <-time.After(p.patience):
 			_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 			<-p.ended
 		}
@@ -76,7 +78,7 @@ func startServer(name, log string, l net.Listener, h http.Handler) (*part, error
 		Handler: logged(out, h), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
 		WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 	}
-	p := &part{name: name, log: log, ended: make(chan struct{})}
+	p := &part{name: name, log: log, ended: make(chan struct{}), patience: 2 * time.Second}
 	go func() {
 		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			p.err = err
@@ -84,7 +86,7 @@ func startServer(name, log string, l net.Listener, h http.Handler) (*part, error
 		close(p.ended)
 	}()
 	p.stop = func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), p.patience)
 		defer cancel()
 		if server.Shutdown(ctx) != nil {
 			_ = server.Close()

@@ -41,28 +41,31 @@ func (r *reservation) take() net.Listener {
 
 // reserve takes every port. The two that stand in addresses people see are taken as asked or not at all; the others
 // move aside for whoever was first.
-func reserve(o options) (p *ports, err error) {
-	p = &ports{}
-	defer func() {
-		if err != nil {
-			p.free()
-		}
-	}()
-	if p.public, err = fixed(o.port, "the dashboard (behind Envoy)", "--port"); err != nil {
+func reserve(o options) (*ports, error) {
+	p := &ports{}
+	if err := p.take(o); err != nil {
+		p.free()
 		return nil, err
 	}
+	return p, nil
+}
+
+func (p *ports) take(o options) (err error) {
+	if p.public, err = fixed(o.port, "the dashboard (behind Envoy)", "--port"); err != nil {
+		return err
+	}
 	if p.idp, err = fixed(o.idpPort, "the demo identity provider", "--idp-port"); err != nil {
-		return nil, err
+		return err
 	}
 	for _, r := range []struct {
 		to   **reservation
 		port int
 	}{{&p.dashboard, 8000}, {&p.check, 9001}, {&p.http, 9002}, {&p.ops, 9003}} {
 		if *r.to, err = preferred(r.port); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return p, nil
+	return nil
 }
 
 func (p *ports) free() {

@@ -28,7 +28,7 @@ const (
 type identity struct {
 	User, Email, Name, Tenant, Role string
 	Claims                          []claim
-	Left                            time.Duration // until the assertion ends
+	Seconds                         int // until the assertion ends
 }
 
 // claim is one claim as the page shows it.
@@ -116,7 +116,7 @@ func (v *verifier) fits(c jwt.Claims) (left time.Duration, err error) {
 
 // identityOf reads who it is. The header that names the user must say the same.
 func identityOf(r *http.Request, c jwt.Claims, left time.Duration) (identity, error) {
-	id := identity{Left: left.Round(time.Second)}
+	id := identity{Seconds: int(left.Round(time.Second).Seconds())}
 	for name, to := range map[string]*string{"sub": &id.User, "email": &id.Email, "name": &id.Name, "tenant": &id.Tenant, "role": &id.Role} {
 		s, err := c.String(name)
 		if err != nil {
@@ -128,7 +128,11 @@ func identityOf(r *http.Request, c jwt.Claims, left time.Duration) (identity, er
 		return identity{}, errors.New("assertion and x-sso-user name different users")
 	}
 	for name, value := range c.Raw() {
-		id.Claims = append(id.Claims, claim{name, fmt.Sprint(value)})
+		shown := fmt.Sprint(value)
+		if at, err := c.Time(name); err == nil && !at.IsZero() {
+			shown = at.UTC().Format("15:04:05 UTC")
+		}
+		id.Claims = append(id.Claims, claim{name, shown})
 	}
 	slices.SortFunc(id.Claims, func(a, b claim) int { return strings.Compare(a.Name, b.Name) })
 	return id, nil

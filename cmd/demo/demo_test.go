@@ -1,0 +1,307 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/tracio-ai/ssogate/cmd/internal/e2e/tools"
+	"github.com/tracio-ai/ssogate/idp/idptest"
+)
+
+// screen is a terminal that can be waited for.
+type screen struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+	wait string
+	seen chan struct{}
+}
+
+// Write implements io.Writer.
+func (s *screen) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.text.Write(p)
+	if s.wait != "" && strings.Contains(s.text.String(), s.wait) {
+		close(s.seen)
+		s.wait = ""
+	}
+	return len(p), nil
+}
+
+func (s *screen) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.String()
+}
+
+// started is a demo that runs in this process.
+type started struct {
+	t      *testing.T
+	screen *screen
+	stop   context.CancelFunc
+	done   chan struct{}
+	code   int // once done is closed
+	url    string
+}
+
+// start runs the real demo until it says that it is there.
+func start(t *testing.T, args ...string) *started {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	s := &started{t: t, screen: &screen{wait: "Ctrl-C ends everything.", seen: make(chan struct{})}, stop: stop, done: make(chan struct{})}
+	seen := s.screen.seen
+	go func() {
+		s.code = run(ctx, args, s.screen, s.screen)
+		close(s.done)
+	}()
+	t.Cleanup(func() { stop(); <-s.done })
+	select {
+	case <-seen:
+	case <-s.done:
+		t.Fatalf("the demo ended with %d:\n%s", s.code, s.screen)
+	}
+	s.url = regexp.MustCompile(`Open +(http://localhost\S*)`).FindStringSubmatch(s.screen.String())[1]
+	return s
+}
+
+// interrupt is Ctrl-C.
+func (s *started) interrupt() {
+	s.t.Helper()
+	s.stop()
+	<-s.done
+	if s.code != 0 {
+		s.t.Fatalf("ended with %d after Ctrl-C:\n%s", s.code, s.screen)
+	}
+}
+
+// ports are all those the demo printed.
+func (s *started) ports() []string {
+	line := regexp.MustCompile(`(?m)^Ports: .*$`).FindString(s.screen.String())
+	return regexp.MustCompile(`\d+`).FindAllString(line, -1)
+}
+
+// call sends what a button does, and reads the answer.
+func (s *started) call(b *idptest.Browser, method, path string) (int, map[string]any) {
+	s.t.Helper()
+	r, err := http.NewRequestWithContext(s.t.Context(), method, s.url+path, nil)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	r.Header.Set("Accept", "application/json")
+	resp, err := b.Client.Do(r)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var body map[string]any
+	text, err := io.ReadAll(resp.Body)
+	if err != nil || json.Unmarshal(text, &body) != nil {
+		s.t.Fatalf("%s %s: %d %s", method, path, resp.StatusCode, text)
+	}
+	return resp.StatusCode, body
+}
+
+func (s *started) open(b *idptest.Browser, path string) idptest.Page {
+	s.t.Helper()
+	page, err := b.Open(s.t.Context(), s.url+path)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return page
+}
+
+func TestWholeStoryRunsAndEndsWithNothingLeft(t *testing.T) {
+	tools.Require(t, tools.NameEnvoy)
+	dir := filepath.Join(t.TempDir(), "demo")
+	s := start(t, "--dir", dir, "--port", "0", "--idp-port", "0")
+
+	vic := idptest.NewBrowser("vic", nil)
+	home := s.open(vic, "/")
+	for _, want := range []string{"Hello, Vic Viewer", "vic@acme.example", "verified", "x-sso-role", "Viewer"} {
+		if !strings.Contains(home.Body, want) {
+			t.Errorf("the dashboard's page for Vic lacks %q", want)
+		}
+	}
+	if status, body := s.call(vic, "GET", "/api/v1/events"); status != 200 || body["role"] != "Viewer" {
+		t.Errorf("Vic reads events: %d %v", status, body)
+	}
+	for _, write := range [][2]string{{"POST", "/api/v1/events"}, {"POST", "/api/v1/api-keys"}, {"PUT", "/api/v1/billing/plan"}} {
+		status, body := s.call(vic, write[0], write[1])
+		if status != 403 || body["message"] == "" || body["decision_id"] == nil {
+			t.Errorf("Vic writes %s: %d %v, want a refusal with message and decision id", write[1], status, body)
+		}
+	}
+	ada := idptest.NewBrowser("ada", nil)
+	s.open(ada, "/")
+	for _, g := range groups {
+		for _, b := range g.Try {
+			if status, body := s.call(ada, b.Method, b.Path); status/100 != 2 || body["role"] != "Admin" {
+				t.Errorf("Ada presses %q: %d %v", b.Label, status, body)
+			}
+		}
+	}
+	if page := s.open(ada, "/events"); !strings.Contains(page.Body, "ada@acme.example</td>") {
+		t.Error("what Ada wrote is not on the page of events")
+	}
+	if page := s.open(idptest.NewBrowser("nia", nil), "/"); page.Status != 403 {
+		t.Errorf("Nia, who has no role, gets %d", page.Status)
+	}
+
+	ports := s.ports()
+	if len(ports) != 6 {
+		t.Fatalf("the screen names ports %v, want six", ports)
+	}
+	s.interrupt()
+	for _, port := range ports {
+		c, err := net.Dial("tcp", "127.0.0.1:"+port)
+		if err == nil {
+			c.Close()
+			t.Errorf("somebody still listens on port %s", port)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(dir, "admin.sock")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("Envoy's admin socket is left: %v", err)
+	}
+
+	// The same people are still signed in at the next start, and a command in another terminal shuts one out.
+	again := start(t, "--dir", dir, "--port", ports[0], "--idp-port", ports[1])
+	if status, body := again.call(vic, "GET", "/api/v1/events"); status != 200 {
+		t.Fatalf("after a restart Vic gets %d %v", status, body)
+	}
+	if page := again.open(idptest.NewBrowser("ann", nil), "/rules"); page.Status != 200 {
+		t.Errorf("after a restart, with new keys at the provider, Ann signs in and gets %d", page.Status)
+	}
+	deactivate(t, again.screen.String())
+	if status, body := again.call(vic, "GET", "/api/v1/events"); status != 401 && status != 403 {
+		t.Errorf("shut out, Vic gets %d %v", status, body)
+	}
+	again.interrupt()
+}
+
+// deactivate runs the command as it stands on the screen.
+func deactivate(t *testing.T, screen string) {
+	t.Helper()
+	words := strings.Fields(regexp.MustCompile(`(?m)^ +\S*ssogate user deactivate .*$`).FindString(screen))
+	if len(words) == 0 {
+		t.Fatalf("no command to shut Vic out on the screen:\n%s", screen)
+	}
+	out, err := exec.Command(words[0], words[1:]...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", strings.Join(words, " "), err, out)
+	}
+}
+
+func TestTakenPortIsNamedWithWhatToDo(t *testing.T) {
+	for _, c := range []struct{ network, host, flag, whose string }{
+		{"tcp4", "127.0.0.1", "--port", "the dashboard"},
+		{"tcp4", "127.0.0.1", "--idp-port", "the demo identity provider"},
+		{"tcp6", "::1", "--port", "the dashboard"},
+	} {
+		t.Run(c.flag+" "+c.host, func(t *testing.T) {
+			l, err := net.Listen(c.network, net.JoinHostPort(c.host, "0"))
+			if err != nil && c.network == "tcp6" {
+				t.Skipf("SKIPPED, NOT PROVEN: no IPv6 here: %v", err)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			_, port, _ := net.SplitHostPort(l.Addr().String())
+			args := map[string]string{"--port": "0", "--idp-port": "0", "--dir": t.TempDir()}
+			args[c.flag] = port
+			var line []string
+			for k, v := range args {
+				line = append(line, k, v)
+			}
+			var out, errs screen
+			if code := run(t.Context(), line, &out, &errs); code != 1 {
+				t.Errorf("exit %d, want 1", code)
+			}
+			for _, want := range []string{"port " + port, c.whose, "is taken", whoHas(mustInt(t, port)), "go run ./cmd/demo " + c.flag + " "} {
+				if !strings.Contains(errs.String(), want) {
+					t.Errorf("the message lacks %q:\n%s", want, errs.String())
+				}
+			}
+		})
+	}
+}
+
+func mustInt(t *testing.T, s string) int {
+	t.Helper()
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func TestSecondDemoInTheSameFolderIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	first, err := newDemo(options{dir: dir}, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	unlock, err := first.lock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unlock()
+	var out, errs screen
+	code := run(t.Context(), []string{"--dir", dir, "--port", "0", "--idp-port", "0"}, &out, &errs)
+	if want := strconv.Itoa(os.Getpid()); code != 1 || !strings.Contains(errs.String(), want) || !strings.Contains(errs.String(), "--dir") {
+		t.Errorf("exit %d, want 1 and a message with process %s and --dir:\n%s", code, want, errs.String())
+	}
+}
+
+func TestMisuseIsSaid(t *testing.T) {
+	for _, args := range [][]string{{"now"}, {"--port", "70000"}, {"--port", "8090", "--idp-port", "8090"}, {"--what"}} {
+		var out, errs screen
+		if code := run(t.Context(), args, &out, &errs); code != 2 || errs.String() == "" {
+			t.Errorf("%q: exit %d, %q", args, code, errs.String())
+		}
+	}
+}
+
+func TestInterruptDuringTheStartEndsInPeace(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	var out, errs screen
+	code := run(ctx, []string{"--dir", t.TempDir(), "--port", "0", "--idp-port", "0"}, &out, &errs)
+	if code != 0 || errs.String() != "" {
+		t.Errorf("exit %d, %q", code, errs.String())
+	}
+}
+
+func TestClientSecretIsRandomKeptAndPrivate(t *testing.T) {
+	path, other := filepath.Join(t.TempDir(), "client.secret"), filepath.Join(t.TempDir(), "client.secret")
+	first, err := clientSecret(path)
+	if err != nil || len(first) < 26 {
+		t.Fatalf("got %d characters, %v", len(first), err)
+	}
+	if err := os.Chmod(path, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	second, err := clientSecret(path)
+	if err != nil || second != first {
+		t.Errorf("the second start has another secret, %v", err)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v, %v", info.Mode(), err)
+	}
+	if strange, err := clientSecret(other); err != nil || strange == first {
+		t.Errorf("two folders share a secret, %v", err)
+	}
+}
