@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math/big"
 	"strings"
 	"testing"
@@ -232,9 +233,7 @@ func with(m map[string]any, pairs ...any) map[string]any {
 
 func without(m map[string]any, names ...string) map[string]any {
 	out := map[string]any{}
-	for k, v := range m {
-		out[k] = v
-	}
+	maps.Copy(out, m)
 	for _, n := range names {
 		delete(out, n)
 	}

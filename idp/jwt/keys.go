@@ -103,7 +103,7 @@ func checkPublic(public crypto.PublicKey) error {
 		return err
 	case ed25519.PublicKey:
 		if len(k) != ed25519.PublicKeySize {
-			return errors.New("Ed25519 key of the wrong size") //nolint:staticcheck // the algorithm's name begins with a capital
+			return errors.New("an Ed25519 key of the wrong size")
 		}
 		return nil
 	default:

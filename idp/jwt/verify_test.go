@@ -242,7 +242,7 @@ func TestSignerNeverPrintsItsPrivateHalf(t *testing.T) {
 	fmt.Fprintf(&out, "%v %+v %#v %s %v", holder, holder, holder, signer, *signer)
 	slog.New(slog.NewJSONHandler(&out, nil)).Info("x", "s", signer, "h", holder)
 	slog.New(slog.NewTextHandler(&out, nil)).Info("x", "s", signer, "h", holder)
-	for _, secret := range []string{fmt.Sprintf("%x", raw), fmt.Sprint(raw), base64.StdEncoding.EncodeToString(raw), new(big.Int).SetBytes(raw).String()} {
+	for _, secret := range []string{fmt.Sprintf("%x", raw), fmt.Sprintf("%d", raw), base64.StdEncoding.EncodeToString(raw), new(big.Int).SetBytes(raw).String()} {
 		if strings.Contains(out.String(), strings.Trim(secret, "[]")) {
 			t.Fatalf("printed: %s", out.String())
 		}

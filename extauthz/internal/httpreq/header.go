@@ -35,7 +35,7 @@ func Bearer(line string) (token string, ok bool, err error) {
 	line = trim(line)
 	scheme, rest, _ := strings.Cut(line, " ")
 	if !equalFoldASCII(scheme, "Bearer") {
-		if begins(line, "bearer") && (len(line) == len("bearer") || !isAlnum(line[len("bearer")])) || joinsBearer(line) {
+		if namesBearer(line) || joinsBearer(line) {
 			return "", false, bad(ReasonBearerForm, "the Authorization header is not one bearer token")
 		}
 		return "", false, nil
@@ -53,7 +53,7 @@ func Bearer(line string) (token string, ok bool, err error) {
 func joinsBearer(line string) bool {
 	first := true
 	for part := range strings.SplitSeq(line, ",") {
-		if !first && begins(strings.TrimLeft(part, " \t"), "bearer ") {
+		if !first && namesBearer(strings.TrimLeft(part, " \t")) {
 			return true
 		}
 		first = false
@@ -61,8 +61,10 @@ func joinsBearer(line string) bool {
 	return false
 }
 
-func begins(s, prefix string) bool {
-	return len(s) >= len(prefix) && equalFoldASCII(s[:len(prefix)], prefix)
+// namesBearer reports whether s begins with the scheme, whatever stands behind it.
+func namesBearer(s string) bool {
+	const scheme = "bearer"
+	return len(s) >= len(scheme) && equalFoldASCII(s[:len(scheme)], scheme) && (len(s) == len(scheme) || !isAlnum(s[len(scheme)]))
 }
 
 // token68 is RFC 9110 §11.2: some letters, digits and -._~+/, then any number of "=".

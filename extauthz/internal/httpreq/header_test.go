@@ -119,6 +119,7 @@ func TestBearerLineIsOneTokenOrAnError(t *testing.T) {
 		{"Bearer a\x80", "", false, true},
 		{"Basic abc,Bearer def", "", false, true},
 		{"Basic abc, bearer def", "", false, true},
+		{"Basic abc,\tbearer\tdef", "", false, true},
 		{"Bearer " + strings.Repeat("a", MaxBearer+1), "", false, true},
 	} {
 		token, ok, err := Bearer(c.line)

@@ -272,7 +272,7 @@ var readers = map[string]func(string) []string{
 			path = strings.ReplaceAll(decoded, `\`, "/")
 		}
 		var out []string
-		for _, s := range strings.Split(path, "/") {
+		for s := range strings.SplitSeq(path, "/") {
 			switch s {
 			case "", ".":
 			case "..":

@@ -166,7 +166,7 @@ func authority(u *url.URL) string {
 
 func closeBody(r *http.Request) {
 	if r.Body != nil {
-		r.Body.Close() //nolint:errcheck,gosec // the caller's own body, and we report a better error
+		r.Body.Close() //nolint:errcheck // the caller's own body, and we report a better error
 	}
 }
 
