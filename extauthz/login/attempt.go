@@ -135,12 +135,12 @@ func (a attempt) pack() ([]byte, error) {
 	if acr > maxACR || len(a.Ask.ACR) > 16 || a.Retry < 0 || a.Retry > 9 {
 		return nil, errors.New("attempt asks for more authentication contexts than fit")
 	}
-	b = append(b, byte(a.Kind), byte(a.Retry), flags)
+	b = append(b, byte(a.Kind), byte(a.Retry), flags) //nolint:gosec // single digits, see above
 	b = packInt64(b, maxAge)
 	for _, s := range []string{string(a.Tenant), string(a.Connection), a.ReturnTo, a.Ask.Prompt, a.Ask.LoginHint} {
 		b = packText(b, s)
 	}
-	b = append(b, byte(len(a.Ask.ACR)))
+	b = append(b, byte(len(a.Ask.ACR))) //nolint:gosec // at most 16, see above
 	for _, v := range a.Ask.ACR {
 		b = packText(b, v)
 	}

@@ -94,14 +94,19 @@ func (h *Handler) again(w http.ResponseWriter, v *visit, b returning, a idp.Ask)
 	h.toProvider(w, v, b.connection, wanted{returnTo: b.landing(), ask: a, retry: b.Retry + 1})
 }
 
+// held reports that the person's session is alive, and that this attempt was not begun because policy wants more of them.
+func (b returning) held(v *visit) bool {
+	return v.Live && v.Session.Tenant == b.Tenant && b.plain()
+}
+
 // arrive finishes an attempt of this browser over a connection that stands.
 func (h *Handler) arrive(w http.ResponseWriter, v *visit, b returning) {
 	c := b.connection
-	if v.Live && v.Session.Tenant == c.Tenant && v.Session.Connection == c.ID && v.Session.Created.After(b.Begun) && b.plain() {
+	if b.held(v) && v.Session.Connection == c.ID && v.Session.Created.After(b.Begun) {
 		redirect(w, http.StatusSeeOther, h.absolute(b.landing())) // another tab was faster: its session is this one's too
 		return
 	}
-	if v.flow.looping(h.Now()) {
+	if !b.held(v) && v.flow.looping(h.Now()) {
 		h.end(w, v, b, "", &idp.Error{Code: idp.CodeLoop, Err: errors.New("fifth sign-in within a minute")})
 		return
 	}
@@ -183,7 +188,7 @@ func (h *Handler) admit(ctx context.Context, w http.ResponseWriter, v *visit, b 
 	name := h.CookieNames().Session
 	value, err := session.SealToken(h.Ring, session.Bound(name, h.host()), session.Token{ID: in.ID, Tenant: c.Tenant, Issued: now})
 	if err == nil {
-		err = h.setFlow(w, v.flow.after(c, now))
+		err = h.setFlow(w, v.flow.after(c, now, !b.held(v)))
 	}
 	if err != nil {
 		h.failed(w, v, b, err)

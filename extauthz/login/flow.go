@@ -37,17 +37,20 @@ type flow struct {
 
 func (f flow) digest() [sha256.Size]byte { return sha256.Sum256([]byte(f.secret.Reveal())) }
 
-// looping reports that one more sign-in would be the fifth within a minute.
+// looping reports that one more sign-in would be the fifth within a minute. A person whose session is alive has lost none
+// and does not count: many tabs restored without a cookie can come back several times.
 func (f flow) looping(now time.Time) bool {
 	return f.opens && now.Sub(f.window) < loopWindow && f.completed >= loopLimit-1
 }
 
 // after is the cookie once a sign-in over c is complete.
-func (f flow) after(c idp.Connection, now time.Time) flow {
+func (f flow) after(c idp.Connection, now time.Time, counts bool) flow {
 	if now.Sub(f.window) >= loopWindow || f.window.After(now) {
 		f.completed, f.window = 0, now
 	}
-	f.completed = min(f.completed+1, loopLimit)
+	if counts {
+		f.completed = min(f.completed+1, loopLimit)
+	}
 	f.tenant, f.connection, f.choose = c.Tenant, c.ID, false
 	return f
 }
@@ -103,7 +106,7 @@ func (h *Handler) setFlow(w http.ResponseWriter, f flow) error {
 // setCookie is the one place that makes a cookie. Lax, not Strict: the landing after the provider is a navigation that
 // another site began, and must carry it. A maxAge of 0 deletes.
 func (h *Handler) setCookie(w http.ResponseWriter, name, value string, maxAge time.Duration) {
-	c := http.Cookie{
+	c := http.Cookie{ //nolint:gosec // Secure is off for plain http on loopback only, which cannot have it everywhere
 		Name: name, Value: value, Path: "/", MaxAge: int(maxAge / time.Second),
 		Secure: !h.Insecure, HttpOnly: true, SameSite: http.SameSiteLaxMode,
 	}
@@ -122,7 +125,7 @@ func (f flow) pack() []byte {
 	if f.choose {
 		flags = 1
 	}
-	b = append(b, byte(f.completed), flags)
+	b = append(b, byte(f.completed), flags) //nolint:gosec // at most loopLimit
 	b = packInt64(b, f.issued.Unix())
 	b = packInt64(b, f.window.Unix())
 	b = packText(b, string(f.tenant))

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -185,11 +186,9 @@ func (h *Handler) route(w http.ResponseWriter, v *visit) {
 
 // only calls serve for the methods it names.
 func (h *Handler) only(w http.ResponseWriter, v *visit, serve func(http.ResponseWriter, *visit), methods ...string) {
-	for _, m := range methods {
-		if v.Method == m {
-			serve(w, v)
-			return
-		}
+	if slices.Contains(methods, v.Method) {
+		serve(w, v)
+		return
 	}
 	w.Header().Set("Allow", strings.Join(methods, ", "))
 	h.Page(w, Refusal{

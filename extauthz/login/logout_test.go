@@ -2,6 +2,7 @@ package login
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -283,9 +284,7 @@ func TestFlowCookieOfAnotherHostIsNone(t *testing.T) {
 
 func (w *world) browserOf(b *browser) *browser {
 	c := w.browser()
-	for n, v := range b.cookies {
-		c.cookies[n] = v
-	}
+	maps.Copy(c.cookies, b.cookies)
 	return c
 }
 

@@ -33,7 +33,7 @@ func (u *unpacker) byte() byte {
 
 func (u *unpacker) int64() int64 {
 	if b := u.take(8); b != nil {
-		return int64(binary.BigEndian.Uint64(b))
+		return int64(binary.BigEndian.Uint64(b)) //nolint:gosec // the same 64 bits
 	}
 	return 0
 }
@@ -49,8 +49,10 @@ func (u *unpacker) text() string {
 // done reports whether every field was there and nothing follows.
 func (u *unpacker) done() bool { return !u.bad && len(u.rest) == 0 }
 
-func packInt64(b []byte, n int64) []byte { return binary.BigEndian.AppendUint64(b, uint64(n)) }
+func packInt64(b []byte, n int64) []byte {
+	return binary.BigEndian.AppendUint64(b, uint64(n)) //nolint:gosec // the same 64 bits
+}
 
 func packText(b []byte, s string) []byte {
-	return append(binary.BigEndian.AppendUint16(b, uint16(len(s))), s...)
+	return append(binary.BigEndian.AppendUint16(b, uint16(len(s))), s...) //nolint:gosec // no text of an attempt or flow is longer than a state
 }

@@ -166,9 +166,11 @@ func fields(values url.Values) []field {
 func (h *Handler) loginPath(pairs ...string) string {
 	q := url.Values{}
 	for i := 0; i+1 < len(pairs); i += 2 {
-		if pairs[i+1] != "" && !(pairs[i] == "return_to" && pairs[i+1] == "/") {
-			q.Set(pairs[i], pairs[i+1])
+		name, value := pairs[i], pairs[i+1]
+		if value == "" || name == "return_to" && value == "/" {
+			continue
 		}
+		q.Set(name, value)
 	}
 	if len(q) == 0 {
 		return pathLogin

@@ -101,10 +101,10 @@ func (h *Handler) connection(ctx context.Context, raw string) (idp.Connection, b
 // ownPath reduces an absolute address to its path on our own host; any other is the start page.
 func (h *Handler) ownPath(address string) string {
 	rest, ok := strings.CutPrefix(address, h.absolute(""))
-	if !ok || rest != "" && rest[0] != '/' {
+	if !ok {
 		return "/"
 	}
-	return httpreq.ReturnPath(rest)
+	return httpreq.ReturnPath(rest) // of https://host.evil.example what is left begins with no slash
 }
 
 // byEmail finds the company by the verified domain of an address. A domain nobody has and one whose company has no
@@ -124,7 +124,7 @@ func (h *Handler) byEmail(w http.ResponseWriter, v *visit, q ask, email string) 
 		t = nobody
 	}
 	realm, _, err := h.realm(v.Context(), t)
-	if err != nil {
+	if err != nil && ok { // what became of looking nobody up does not matter
 		h.fault(w, v.Request, err)
 		return
 	}

@@ -58,6 +58,24 @@ func TestUnknownDomainLooksLikeACompanyWithoutConnection(t *testing.T) {
 	}
 }
 
+func TestUnknownDomainIsNoFaultHoweverTheStoreSaysSo(t *testing.T) {
+	w := many(t)
+	w.Realms = oddRealms{w}
+	if resp := w.browser().open("/auth/login?email=alice@nobody.example"); resp.StatusCode != http.StatusOK {
+		t.Errorf("%d", resp.StatusCode)
+	}
+	if resp := w.browser().open("/auth/login?email=alice@acme.example"); resp.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("a known domain while the store is down: %d", resp.StatusCode)
+	}
+}
+
+// oddRealms cannot read any tenant.
+type oddRealms struct{ *world }
+
+func (oddRealms) Realm(context.Context, tenant.ID) (idp.Realm, error) {
+	return idp.Realm{}, errDown
+}
+
 func TestAddressWithTwoDomainsNamesNone(t *testing.T) {
 	w := many(t)
 	for _, email := range []string{"a@evil.example@acme.example", "alice", "", "@acme.example", "a@acme.example,b@beta.example", "<script>alert(1)</script>"} {

@@ -24,7 +24,7 @@ func SealToken(r *Ring, bound string, t Token) (string, error) {
 	}
 	plain := make([]byte, 0, idSize+8+len(t.Tenant))
 	plain = append(plain, t.ID.text.Reveal()...)
-	plain = binary.BigEndian.AppendUint64(plain, uint64(t.Issued.Unix()))
+	plain = binary.BigEndian.AppendUint64(plain, uint64(t.Issued.Unix())) //nolint:gosec // two's complement both ways
 	plain = append(plain, t.Tenant...)
 	return r.Seal(ForCookie, bound, plain)
 }
@@ -45,6 +45,6 @@ func OpenToken(r *Ring, bound, sealed string) (Token, error) {
 	return Token{
 		ID:     ID{text: secret.New(string(plain[:idSize]))},
 		Tenant: id,
-		Issued: time.Unix(int64(binary.BigEndian.Uint64(plain[idSize:])), 0),
+		Issued: time.Unix(int64(binary.BigEndian.Uint64(plain[idSize:])), 0), //nolint:gosec // two's complement both ways
 	}, nil
 }
