@@ -133,6 +133,9 @@ func (s *Server) faultAnswer(ctx context.Context, c *inquiry) (a Answer) {
 // stripCookies takes the gate's cookies from the line, or the line with them; never both in one answer.
 func (u *upstream) stripCookies(cookies httpreq.Cookies, line string, names session.CookieNames) {
 	rest := cookies.Without(names.Session, names.Flow)
+	if rest != line && !printable(rest) {
+		rest = onlyPrintable(rest)
+	}
 	switch {
 	case line == "" || rest == line:
 	case rest == "":
@@ -140,4 +143,15 @@ func (u *upstream) stripCookies(cookies httpreq.Cookies, line string, names sess
 	default:
 		u.set = append(u.set, header{"cookie", rest})
 	}
+}
+
+// onlyPrintable keeps the cookies that fit into a message: one that is not UTF-8 would make the whole answer fail.
+func onlyPrintable(line string) string {
+	var kept []string
+	for part := range strings.SplitSeq(line, ";") {
+		if part = strings.TrimSpace(part); part != "" && printable(part) {
+			kept = append(kept, part)
+		}
+	}
+	return strings.Join(kept, "; ")
 }

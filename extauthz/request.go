@@ -220,6 +220,9 @@ func (r *Request) readCredentials(names session.CookieNames) error {
 	r.Bearer = token
 	for _, l := range r.headers {
 		if httpreq.IsGateHeader(l.name) {
+			if !printable(l.name) {
+				return refuse(http.StatusBadRequest, reasonHeaders, "the request has a header name that is none")
+			}
 			r.spoofed = append(r.spoofed, l.name)
 		}
 	}

@@ -75,6 +75,15 @@ func TestDashboardGetsTheGatesIdentityAndNothingTheClientSaid(t *testing.T) {
 	if !strings.Contains(removed, "x_sso_role") || !strings.Contains(removed, "x-sso-anything") || strings.Contains(removed, "x-sso-role") {
 		t.Errorf("removed %q", removed)
 	}
+	out = g.ask(call{path: "/events", lines: []line{{"cookie", "a=1; b=\xff; " + cookie}}})
+	for _, h := range out.GetOkResponse().GetHeaders() {
+		if h.GetHeader().GetKey() == "cookie" && h.GetHeader().GetValue() != "a=1" {
+			t.Errorf("cookie that is not UTF-8: %q", h.GetHeader().GetValue())
+		}
+	}
+	if out.GetOkResponse() == nil {
+		t.Errorf("a cookie of another's that is not UTF-8 was held against the request: %v", out)
+	}
 	verifyAssertion(t, g, set[envoy.HeaderAssertion], string(user.ID))
 }
 
