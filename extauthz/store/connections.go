@@ -228,14 +228,14 @@ func (t *tx) switchConnection(ctx context.Context, c idp.Connection, on bool, ac
 }
 
 // DeleteConnection removes a connection with its links and mappings, and ends its sessions: a later connection of the
-// same id starts with nothing of it.
+// same id starts with nothing of it. ErrDeclared: the configuration file has it switched on.
 func (s *Store) DeleteConnection(ctx context.Context, id tenant.ID, c idp.ConnectionID, actor string) error {
 	return s.write(ctx, "delete connection", func(ctx context.Context, t *tx) error {
 		have, err := t.lockConnection(ctx, id, c)
 		if err != nil {
 			return err
 		}
-		if have.Declared {
+		if have.Declared && have.Enabled {
 			return fmt.Errorf("connection %s is %w", c, ErrDeclared)
 		}
 		if _, err := t.endSessions(ctx, id, " AND connection = $4", []any{c}, "connection deleted"); err != nil {

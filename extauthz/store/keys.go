@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/tracio-ai/ssogate/extauthz/audit"
@@ -51,11 +52,15 @@ func (t *tx) insertKey(ctx context.Context, k session.Key) error {
 
 // firstKeys makes the key ring of a new installation: one set, however many processes open it at once.
 func (s *Store) firstKeys(ctx context.Context) error {
+	have, err := s.Keys(ctx)
+	if err != nil || complete(have) {
+		return err
+	}
 	return s.write(ctx, "make first keys", func(ctx context.Context, t *tx) error {
 		if err := t.lockKeys(ctx); err != nil {
 			return err
 		}
-		for _, p := range []session.Purpose{session.ForCookie, session.ForState, session.ForAssertion} {
+		for _, p := range purposes() {
 			var n int
 			if err := t.QueryRowContext(ctx, "SELECT COUNT(*) FROM keys WHERE purpose = $1", p).Scan(&n); err != nil {
 				return err
@@ -73,6 +78,17 @@ func (s *Store) firstKeys(ctx context.Context) error {
 			t.changed(keysChanged, "", "")
 		}
 		return nil
+	})
+}
+
+func purposes() []session.Purpose {
+	return []session.Purpose{session.ForCookie, session.ForState, session.ForAssertion}
+}
+
+// complete reports whether a ring has a key of every purpose.
+func complete(keys []session.Key) bool {
+	return !slices.ContainsFunc(purposes(), func(p session.Purpose) bool {
+		return !slices.ContainsFunc(keys, func(k session.Key) bool { return k.Purpose == p })
 	})
 }
 

@@ -112,6 +112,7 @@ func run(t testing.TB, s *Store) (stop func()) {
 
 // each runs a test on SQLite and on PostgreSQL.
 func each(t *testing.T, f func(t *testing.T, d *database)) {
+	t.Parallel() // making a database is mostly waiting
 	t.Run("sqlite", func(t *testing.T) { f(t, newDatabase(t, "sqlite:"+filepath.Join(t.TempDir(), "gate.db"))) })
 	t.Run("postgres", func(t *testing.T) { f(t, newDatabase(t, postgres(t))) })
 }

@@ -13,6 +13,7 @@ import (
 
 // pairs runs a suite on every pair of handles that occurs: two gates, a gate and a command beside it, two replicas.
 func pairs(t *testing.T, suite func(t *testing.T, open func(t *testing.T) (a, b *Store, d *database))) {
+	t.Parallel()
 	sqlite := func(t *testing.T) *database { return newDatabase(t, "sqlite:"+t.TempDir()+"/gate.db") }
 	for name, open := range map[string]func(t *testing.T) (a, b *Store, d *database){
 		"sqlite caches": func(t *testing.T) (a, b *Store, d *database) {
@@ -28,7 +29,10 @@ func pairs(t *testing.T, suite func(t *testing.T, open func(t *testing.T) (a, b 
 			return d.serve(t), d.serve(t), d
 		},
 	} {
-		t.Run(name, func(t *testing.T) { suite(t, open) })
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			suite(t, open)
+		})
 	}
 }
 

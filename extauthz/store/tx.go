@@ -112,7 +112,7 @@ func (t *tx) record(ctx context.Context, e audit.Event) error {
 	}
 	_, err := t.exec(ctx, `INSERT INTO audit (at, tenant, actor, action, target, connection, subject, outcome, reason, request_id, ip)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
-		micros(e.At), e.Tenant, plain(e.Actor), e.Action, plain(e.Target), e.Connection, plain(e.Subject), plain(e.Outcome),
+		micros(e.At), plain(string(e.Tenant)), plain(e.Actor), e.Action, plain(e.Target), plain(string(e.Connection)), plain(e.Subject), plain(e.Outcome),
 		plain(e.Reason), plain(e.RequestID), plain(e.IP))
 	if err != nil {
 		return fmt.Errorf("write audit row: %w", err)

@@ -1,0 +1,90 @@
+package store
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/tracio-ai/ssogate/extauthz/session"
+)
+
+// hot is a gate whose caches hold one session, its person and its realm.
+func hot(t testing.TB) (*Store, session.Session) {
+	t.Helper()
+	d := sqliteFile(t)
+	gate := d.open(t)
+	gate.o.Now = time.Now
+	run(t, gate)
+	c := seed(t, gate, acme)
+	s := mustSignIn(t, gate, identity(acme, c, "alice"))
+	check(t, gate, s)
+	return gate, s
+}
+
+// check is what one request asks of the store.
+func check(t testing.TB, gate *Store, s session.Session) {
+	got, err := gate.Get(t.Context(), acme, s.Hash)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := gate.Realm(t.Context(), acme)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := gate.Person(t.Context(), acme, got.User, got.Connection)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if why := got.Refusal(gate.now(), limits, r, p.User); why != session.Valid {
+		t.Fatal(why)
+	}
+	gate.Touch(acme, s.Hash, gate.now())
+}
+
+func BenchmarkHit(b *testing.B) {
+	gate, s := hot(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		check(b, gate, s)
+	}
+}
+
+func BenchmarkHitParallel(b *testing.B) {
+	gate, s := hot(b)
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			check(b, gate, s)
+		}
+	})
+}
+
+func BenchmarkMiss(b *testing.B) {
+	gate, s := hot(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		gate.forgetEverything()
+		check(b, gate, s)
+	}
+}
+
+func BenchmarkSignIn(b *testing.B) {
+	gate, s := hot(b)
+	n := 0
+	for b.Loop() {
+		n++
+		mustSignIn(b, gate, identity(acme, s.Connection, fmt.Sprint("u", n)))
+	}
+}
+
+func BenchmarkBurn(b *testing.B) {
+	gate, s := hot(b)
+	var n uint64
+	for b.Loop() {
+		n++
+		err := gate.Burn(b.Context(), acme, s.Connection, "state", [32]byte{byte(n), byte(n >> 8), byte(n >> 16), byte(n >> 24)}, gate.now().Add(time.Minute))
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+}
