@@ -325,16 +325,16 @@ func TestStrongerSignInThatIsNeverEnoughIsALoop(t *testing.T) {
 	w := newWorld(t)
 	b := w.browser()
 	b.signedIn("alice")
-	statuses := ""
+	var statuses strings.Builder
 	for range 4 {
 		r := b.request(http.MethodGet, "/billing")
 		v, _ := w.visitor(r.Context(), r)
 		rec := httptest.NewRecorder()
 		w.Start(rec, r, v, idp.Ask{ACR: []string{"phr"}, Prompt: "login"})
-		statuses += fmt.Sprint(b.open(w.approve(b.take(rec), "alice")).StatusCode, " ")
+		fmt.Fprint(&statuses, b.open(w.approve(b.take(rec), "alice")).StatusCode, " ")
 	}
-	if statuses != "303 303 303 400 " || w.reasons() != "sign-in-loop" {
-		t.Errorf("%s, %q", statuses, w.reasons())
+	if statuses.String() != "303 303 303 400 " || w.reasons() != "sign-in-loop" {
+		t.Errorf("%s, %q", statuses.String(), w.reasons())
 	}
 }
 
