@@ -72,8 +72,9 @@ var faults = map[string]string{
 	"token-html":         "token endpoint answers a page",
 	"userinfo-wrong-sub": "userinfo of somebody else",
 	"userinfo-no-sub":    "userinfo without sub",
-	"userinfo-signed":    "userinfo as application/jwt",
+	"userinfo-signed":    "userinfo as application/jwt (=iss or =aud: of another) - a token made for another client is read as this person's",
 	"userinfo-dup":       "userinfo with groups twice",
+	"userinfo-403":       "userinfo answers 403",
 	"userinfo-500":       "userinfo answers 500",
 }
 

@@ -99,7 +99,7 @@ func initials(p Person) string {
 		name = p.UserName
 	}
 	var out []rune
-	for _, word := range strings.Fields(name) {
+	for word := range strings.FieldsSeq(name) {
 		out = append(out, []rune(word)[0])
 	}
 	return strings.ToUpper(string(out[:min(2, len(out))]))

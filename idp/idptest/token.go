@@ -124,6 +124,10 @@ func (o *OP) answerTokens(w http.ResponseWriter, g grant) {
 
 // serveUserInfo is the userinfo endpoint (OpenID Connect Core §5.3); the token comes in the header alone.
 func (o *OP) serveUserInfo(w http.ResponseWriter, r *http.Request) {
+	if o.faulty("userinfo-403") {
+		http.Error(w, "internal-host-7", http.StatusForbidden)
+		return
+	}
 	if o.faulty("userinfo-500") {
 		http.Error(w, "stack trace of internal-host-7", http.StatusInternalServerError)
 		return
@@ -149,8 +153,11 @@ func (o *OP) serveUserInfo(w http.ResponseWriter, r *http.Request) {
 }
 
 func (o *OP) answerUserInfo(w http.ResponseWriter, g grant, claims map[string]any) {
-	if o.faulty("userinfo-signed") {
+	if spoilt, on := o.fault("userinfo-signed", ""); on {
 		claims["iss"], claims["aud"] = o.opts.Issuer, g.client.ID
+		if spoilt != "" {
+			claims[spoilt] = "https://other.example"
+		}
 		token, err := o.Mint(claims, o.opts.Alg)
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)

@@ -132,11 +132,32 @@ func TestKeptClaimsAreBounded(t *testing.T) {
 	}
 }
 
-func TestVerifiedMarkBelongsToItsOwnAddress(t *testing.T) {
-	w := newWorld(t, person(nil, map[string]any{"preferred_username": nil}))
-	wantUserInfo(w)
-	if id := w.mustSignIn(); !id.EmailVerified {
-		t.Errorf("identity %+v", id)
+// TestManyGroupsDoNotStopMappedAppRoles: Entra ID's way out of its own limit.
+func TestManyGroupsDoNotStopMappedAppRoles(t *testing.T) {
+	for _, fault := range []string{"overage", "overage-hasgroups"} {
+		w := newWorld(t, person(nil, map[string]any{"roles": []string{"Analyst"}}))
+		w.op.Fault(fault)
+		w.conn.Settings.Claims.Groups = "roles"
+		if id := w.mustSignIn(); id.GroupState != idp.GroupsListed || !slices.Equal(id.Groups, []string{"Analyst"}) {
+			t.Errorf("%s: %v %v", fault, id.GroupState, id.Groups)
+		}
+	}
+}
+
+func TestUserInfoIsAskedOnlyWhereWanted(t *testing.T) {
+	for _, row := range []struct {
+		wanted, thin bool
+		asked        int
+	}{{false, true, 0}, {true, false, 0}, {true, true, 1}} {
+		w := newWorld(t)
+		w.conn.Settings.UserInfo = row.wanted
+		if row.thin {
+			w.op.Fault("thin-id-token")
+		}
+		w.mustSignIn()
+		if n := w.op.Count("GET /userinfo"); n != row.asked {
+			t.Errorf("wanted %v, thin %v: asked %d times", row.wanted, row.thin, n)
+		}
 	}
 }
 
@@ -151,11 +172,12 @@ func TestPersonOfAnotherOrganizationIsRefused(t *testing.T) {
 		w.mustRefuse(idp.CodeOrganization)
 	}
 	for _, row := range []struct {
-		hd any
-		ok bool
-	}{{"acme.example", true}, {"gmail.example", false}, {nil, false}} {
+		want string
+		hd   any
+		ok   bool
+	}{{"acme.example", "acme.example", true}, {"acme.example", "gmail.example", false}, {"acme.example", nil, false}, {"*", "any.example", true}, {"*", nil, false}} {
 		w := newWorld(t, flavor(idptest.Google, idp.Google), person(nil, map[string]any{"hd": row.hd}))
-		w.conn.Settings.Extra = map[string]string{"hd": "acme.example"}
+		w.conn.Settings.Extra = map[string]string{"hd": row.want}
 		if row.ok {
 			w.mustSignIn()
 		} else {

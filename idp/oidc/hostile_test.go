@@ -92,6 +92,9 @@ var hostile = []struct {
 	{"userinfo-wrong-sub", idp.CodeUserInfo, wantUserInfo},
 	{"userinfo-no-sub", idp.CodeUserInfo, wantUserInfo},
 	{"userinfo-dup", idp.CodeUserInfo, wantUserInfo},
+	{"userinfo-signed=iss", idp.CodeUserInfo, wantUserInfo},
+	{"userinfo-signed=aud", idp.CodeUserInfo, wantUserInfo},
+	{"userinfo-403", idp.CodeUserInfo, wantUserInfo},
 	{"userinfo-500", idp.CodeUnavailable, wantUserInfo},
 }
 
@@ -130,7 +133,7 @@ func TestFaultsThatAreNone(t *testing.T) {
 func TestEveryFaultIsProved(t *testing.T) {
 	proved := map[string]bool{
 		"no-at-hash": true, "kid-absent": true, "no-iss-support": true, "claim-sources": true, "thin-id-token": true, // signs in
-		"overage": true, "overage-hasgroups": true, "token-slow": true, "userinfo-signed": true, // tests of their own
+		"overage": true, "overage-hasgroups": true, "token-slow": true, // tests of their own
 	}
 	for _, row := range hostile {
 		name, _, _ := strings.Cut(row.fault, "=")

@@ -124,13 +124,14 @@ func groups(conn idp.Connection, h held) (idp.GroupState, []string, error) {
 }
 
 // overage finds the marks of a list that was left out: Entra ID puts a link in its place (_claim_names), or says
-// hasgroups. The link is never followed: it stands in a document the other side writes.
+// hasgroups. The link is never followed: it stands in a document the other side writes. A mark for another claim than
+// the mapped one does not matter: who maps app roles is not stopped by too many groups.
 func overage(h held, name string) bool {
 	for _, c := range []jwt.Claims{h.token, h.more} {
 		sources, _ := c.Raw()["_claim_names"].(map[string]any)
-		_, mapped := sources[name]
-		_, plain := sources["groups"]
-		if mapped || plain || c.Has("hasgroups") && c.Raw()["hasgroups"] != false {
+		_, linked := sources[name]
+		withheld := name == "groups" && c.Has("hasgroups") && c.Raw()["hasgroups"] != false
+		if linked || withheld {
 			return true
 		}
 	}

@@ -134,6 +134,16 @@ func TestChangedSettingsForgetTheOldProvider(t *testing.T) {
 	}
 }
 
+// TestChangedIssuerIsANewProvider: a declared connection may be edited in the file without a new version.
+func TestChangedIssuerIsANewProvider(t *testing.T) {
+	w, other := newWorld(t), newWorld(t)
+	w.mustSignIn()
+	w.conn.Settings.Issuer = other.op.Issuer()
+	if id := w.mustSignIn(); id.Issuer != other.op.Issuer() || other.op.Count("GET /jwks") != 1 {
+		t.Errorf("signed in at %s", id.Issuer)
+	}
+}
+
 // TestSavedKeysOfAFormerProviderVerifyNothing: a connection is moved to another provider whose keys cannot be read.
 func TestSavedKeysOfAFormerProviderVerifyNothing(t *testing.T) {
 	w, s := newWorld(t), &shelf{}

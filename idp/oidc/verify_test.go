@@ -3,6 +3,8 @@ package oidc
 import (
 	"encoding/base64"
 	"fmt"
+	"net"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -96,6 +98,61 @@ func TestSkewIsAMinuteEachWay(t *testing.T) {
 		if _, err := secondOpinion(t.Context(), conn, []string{"ES256"}, at, fakeToken(payload), []byte(payload)); err != nil {
 			t.Errorf("%s: go-oidc is stricter: %v", row.name, err)
 		}
+	}
+}
+
+// TestVerifiedMarkBelongsToItsOwnAddress: userinfo vouches for one address, the ID token names another.
+func TestVerifiedMarkBelongsToItsOwnAddress(t *testing.T) {
+	conn, _ := fixture()
+	read := func(s string) jwt.Claims {
+		c, err := jwt.StrictClaims([]byte(s))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	h := held{token: read(`{"sub":"s","email":"ceo@acme.example"}`), more: read(`{"sub":"s","email":"mallory@acme.example","email_verified":true}`)}
+	id, err := identity(conn, h, "raw")
+	if err != nil || id.EmailVerified || id.UserName != "s@acme" {
+		t.Errorf("identity %+v, %v", id, err)
+	}
+	h.token = read(`{"sub":"s"}`)
+	if id, err = identity(conn, h, "raw"); err != nil || !id.EmailVerified || id.UserName != "mallory@acme.example" {
+		t.Errorf("identity %+v, %v", id, err)
+	}
+}
+
+// TestErrorsOfTheTransportAreNotRepeated: net/http quotes the other side's first line in its error.
+func TestErrorsOfTheTransportAreNotRepeated(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // returns at once on loopback
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		_, _ = conn.Write([]byte("SSH-2.0-internal-host-7\r\n\r\n"))
+		_ = conn.Close()
+	}()
+	c := &Connector{Client: &http.Client{}, Now: func() time.Time { return at }}
+	_, err = c.fetch(t.Context(), kindMetadata, "http://"+l.Addr().String(), 100)
+	if idp.CodeOf(err) != idp.CodeUnavailable || strings.Contains(err.Error(), "internal") || strings.Contains(err.Error(), "malformed") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestProvidersHeldAreBounded(t *testing.T) {
+	now := at
+	c := &Connector{Client: &http.Client{}, Now: func() time.Time { now = now.Add(time.Second); return now }}
+	first := c.provider(idp.Connection{ID: "first"})
+	for i := range maxProviders {
+		c.provider(idp.Connection{ID: idp.ConnectionID(fmt.Sprintf("c%d", i))})
+	}
+	if len(c.providers) != maxProviders || c.providers["first"] == first {
+		t.Errorf("%d providers are held; the oldest is still there: %v", len(c.providers), c.providers["first"] == first)
 	}
 }
 
