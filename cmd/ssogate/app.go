@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/tracio-ai/ssogate/extauthz/store"
@@ -130,11 +129,8 @@ func (c Config) policyOptions() policies.Options {
 // problem is about a key of the configuration file, at its line or at that of what it would stand in.
 func (c Config) problem(key, hint, format string, args ...any) problem {
 	p := problem{File: c.File, Message: fmt.Sprintf(format, args...), Hint: hint}
-	for ; key != "" && p.Line == 0; key, _, _ = cutLast(key, ".") {
+	for found := true; found && p.Line == 0; key, found = upTo(key, ".") {
 		p.Line = c.lines[key]
-		if !strings.Contains(key, ".") {
-			break
-		}
 	}
 	return p
 }

@@ -2,13 +2,12 @@ package main
 
 import (
 	"cmp"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io/fs"
 	"slices"
 	"strings"
-
-	"crypto/tls"
 
 	"github.com/tracio-ai/ssogate/policies"
 )
@@ -55,17 +54,10 @@ func (cmd checkConfigCmd) check(a *app) (problems, error) {
 	if names != nil {
 		found = append(found, c.checkRoles(names)...)
 	}
-	slices.SortStableFunc(found, func(a, b problem) int { // the configuration's own first
-		return cmp.Or(cmp.Compare(boolInt(a.File != c.File), boolInt(b.File != c.File)), cmp.Compare(a.File, b.File), a.Line-b.Line)
+	slices.SortStableFunc(found, func(a, b problem) int {
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line))
 	})
 	return found, nil
-}
-
-func boolInt(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }
 
 // checkSecrets reads every secret and forgets it.

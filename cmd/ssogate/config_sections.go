@@ -140,15 +140,16 @@ func hasPassword(s string) bool {
 	if at := strings.LastIndexByte(rest, '@'); at > len(authority) {
 		authority = rest[:at+1]
 	}
-	user, _, ok := cutLast(authority, "@")
+	user, ok := upTo(authority, "@")
 	return ok && strings.Contains(user, ":") || strings.Contains(strings.ToLower(rest), "password=")
 }
 
-func cutLast(s, sep string) (before, after string, found bool) {
+// upTo returns what stands before the last sep; all of s where there is none.
+func upTo(s, sep string) (before string, found bool) {
 	if i := strings.LastIndex(s, sep); i >= 0 {
-		return s[:i], s[i+len(sep):], true
+		return s[:i], true
 	}
-	return s, "", false
+	return s, false
 }
 
 func (c *Config) readListen(r *reader, path string, n ast.Node) {

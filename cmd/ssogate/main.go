@@ -72,10 +72,34 @@ func (p program) run(ctx context.Context) int {
 	if err != nil {
 		return p.fail(misreading(err))
 	}
-	return p.fail(command.Run(&app{
-		ctx: ctx, getenv: p.getenv, stdin: p.stdin, person: p.person, stdout: p.stdout, stderr: p.stderr,
+	out := &remembering{to: p.stdout}
+	return p.fail(errors.Join(command.Run(&app{
+		ctx: ctx, getenv: p.getenv, stdin: p.stdin, person: p.person, stdout: out, stderr: p.stderr,
 		now: p.now, configPath: c.Config, output: c.Output,
-	}))
+	}), out.failed()))
+}
+
+// remembering keeps the first error of an output, so that a list cut short by a full disk is not taken for a whole one
+// and no command has to look after each line.
+type remembering struct {
+	to  io.Writer
+	err error
+}
+
+// Write implements io.Writer.
+func (r *remembering) Write(b []byte) (int, error) {
+	n, err := r.to.Write(b)
+	if err != nil && r.err == nil {
+		r.err = err
+	}
+	return n, err
+}
+
+func (r *remembering) failed() error {
+	if r.err == nil {
+		return nil
+	}
+	return fmt.Errorf("print: %w", r.err)
 }
 
 // misreading turns the parser's complaint into a misuse that names the help to read.
@@ -108,7 +132,7 @@ func (p program) fail(err error) int {
 	if _, ok := errors.AsType[silent](err); ok {
 		return exitFailed
 	}
-	fmt.Fprintln(p.stderr, clean(err.Error()))
+	_, _ = fmt.Fprintln(p.stderr, clean(err.Error())) // there is nowhere left to say that it did not arrive
 	if _, ok := errors.AsType[misuse](err); ok {
 		return exitMisuse
 	}

@@ -25,9 +25,9 @@ func (a *app) printJSON(v any) error {
 // json reports whether results are for programs.
 func (a *app) json() bool { return a.output == "json" }
 
-// printf writes a line for people.
+// printf writes a line for people. Standard output remembers its first error; the exit status tells.
 func (a *app) printf(format string, args ...any) {
-	fmt.Fprintln(a.stdout, clean(fmt.Sprintf(format, args...)))
+	_, _ = fmt.Fprintln(a.stdout, clean(fmt.Sprintf(format, args...)))
 }
 
 // result prints v as JSON or a sentence for people.
@@ -53,19 +53,19 @@ func table[T any](a *app, rows []T, none string, heading []string, cells func(T)
 	}
 	var out strings.Builder
 	w := tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, strings.Join(heading, "\t"))
+	_, _ = fmt.Fprintln(w, strings.Join(heading, "\t"))
 	for _, row := range rows {
 		line := cells(row)
 		for i, cell := range line {
 			line[i] = cellText(cell)
 		}
-		fmt.Fprintln(w, strings.Join(line, "\t"))
+		_, _ = fmt.Fprintln(w, strings.Join(line, "\t"))
 	}
 	if err := w.Flush(); err != nil {
 		return fmt.Errorf("print: %w", err)
 	}
 	for line := range strings.Lines(out.String()) {
-		fmt.Fprintln(a.stdout, strings.TrimRight(line, " \n"))
+		_, _ = fmt.Fprintln(a.stdout, strings.TrimRight(line, " \n"))
 	}
 	return nil
 }
@@ -133,7 +133,7 @@ func (a *app) confirm(yes bool, question string) error {
 	if !a.person {
 		return misused("add --yes to do it without being asked", "%s Nobody is here to answer", question)
 	}
-	fmt.Fprintf(a.stderr, "%s Type yes: ", clean(question))
+	_, _ = fmt.Fprintf(a.stderr, "%s Type yes: ", clean(question))
 	answer, err := bufio.NewReader(io.LimitReader(a.stdin, 100)).ReadString('\n')
 	if err != nil && err != io.EOF {
 		return fmt.Errorf("read answer: %w", err)

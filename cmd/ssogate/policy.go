@@ -137,7 +137,7 @@ func serious(found []policies.Finding) bool {
 
 type policyTestCmd struct {
 	policyDir
-	Run_      string  `name:"run" help:"Only tests whose name matches this regular expression." placeholder:"RE"`
+	Only      string  `name:"run" help:"Only tests whose name matches this regular expression." placeholder:"RE"`
 	Coverage  bool    `help:"Also say which lines no test reaches."`
 	Threshold float64 `help:"Fail below this percentage of lines reached." placeholder:"PERCENT"`
 	Verbose   bool    `short:"v" help:"Also list the tests that passed."`
@@ -150,8 +150,8 @@ func (cmd policyTestCmd) Run(a *app) error {
 		return err
 	}
 	to := policies.TestOptions{Options: o, Coverage: cmd.Coverage, Threshold: cmd.Threshold}
-	if cmd.Run_ != "" {
-		if to.Run, err = regexp.Compile(cmd.Run_); err != nil {
+	if cmd.Only != "" {
+		if to.Run, err = regexp.Compile(cmd.Only); err != nil {
 			return misused("", "--run: %s", err)
 		}
 	}

@@ -1,12 +1,11 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
 	"time"
-
-	"context"
 
 	"github.com/tracio-ai/ssogate/idp"
 	"github.com/tracio-ai/ssogate/idp/oidc"
@@ -51,17 +50,19 @@ func (k known) settings() (idp.OIDCSettings, *problem) {
 
 // wordHint says where an admin finds the word.
 func wordHint(p idp.Provider, key string) string {
-	switch {
-	case p == idp.Okta:
+	switch p {
+	case idp.Okta:
 		return "domain: acme.okta.com, from the menu under your name in Okta"
-	case p == idp.Auth0:
+	case idp.Auth0:
 		return "domain: acme.eu.auth0.com, from Applications > your app > Settings > Domain"
-	case p == idp.Google:
+	case idp.Google:
 		return "domain: acme.example, your Google Workspace domain: Google signs in anyone else, too"
-	case p == idp.Entra:
+	case idp.Entra:
 		return "tenant_id: the Directory (tenant) ID, from App registrations > your app > Overview"
-	case p == idp.Keycloak:
+	case idp.Keycloak:
 		return "issuer: https://HOST/realms/REALM, from Realm settings > OpenID Endpoint Configuration"
+	case idp.Generic:
+		fallthrough
 	default:
 		return key + ": exactly as the provider's /.well-known/openid-configuration spells it"
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -68,6 +69,18 @@ func TestEachKindOfErrorHasItsExitStatus(t *testing.T) {
 	var errs bytes.Buffer
 	if got := (program{stderr: &errs}).fail(silent{}); got != exitFailed || errs.Len() > 0 {
 		t.Errorf("findings: exit status %d and %q", got, &errs)
+	}
+}
+
+type fullDisk struct{}
+
+func (fullDisk) Write([]byte) (int, error) { return 0, errors.New("no space left on device") }
+
+func TestListCutShortIsAFailure(t *testing.T) {
+	t.Chdir(t.TempDir())
+	var errs bytes.Buffer
+	if code := run(t.Context(), []string{"version"}, func(string) string { return "" }, fullDisk{}, &errs); code != 1 || !strings.Contains(errs.String(), "print: no space left") {
+		t.Errorf("exit status %d, %q", code, &errs)
 	}
 }
 

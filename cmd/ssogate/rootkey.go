@@ -59,7 +59,7 @@ func makeRootKey(path string) error {
 	if err != nil {
 		return fmt.Errorf("make root key: %w", err)
 	}
-	defer os.Remove(f.Name())
+	defer func() { _ = os.Remove(f.Name()) }()
 	_, err = f.WriteString(secret.EncodeKey(secret.RandomKey()) + "\n")
 	if err == nil {
 		err = f.Sync()

@@ -32,7 +32,7 @@ func TestStories(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"status": exitStatus, "mask": mask, "person": person, "idp": startIdP, "mode": mode,
+			"status": exitStatus, "mask": mask, "person": person, "idp": startIdP, "declare": declare, "mode": mode,
 		},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("COLUMNS", "100")
@@ -104,10 +104,7 @@ func person(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	c, err := loadConfigIn(ts)
 	ts.Check(err)
-	sealer, err := c.sealer(ts.Getenv)
-	ts.Check(err)
-	s, err := store.Open(context.Background(), store.Options{DSN: c.Store.DSN, Sealer: sealer, Now: time.Now, Limits: c.Session.Limits})
-	ts.Check(err)
+	s := openIn(ts, c)
 	defer func() { ts.Check(s.Close()) }()
 	made, user, err := s.SignIn(context.Background(), session.SignIn{
 		ID: session.NewID(), Limits: c.Session.Limits, IP: "192.0.2.7", UserAgent: "Browser/1",
@@ -120,6 +117,28 @@ func person(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	ts.Setenv("USER", string(user.ID))
 	ts.Setenv("SESSION", made.Hash.SID())
+}
+
+// declare starts the gate for as long as it takes to take over what the file declares: declare.
+func declare(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 0 {
+		ts.Fatalf("usage: declare")
+	}
+	c, err := loadConfigIn(ts)
+	ts.Check(err)
+	file, err := c.declared(ts.Getenv)
+	ts.Check(err)
+	s := openIn(ts, c)
+	defer func() { ts.Check(s.Close()) }()
+	ts.Check(s.Declare(context.Background(), file))
+}
+
+func openIn(ts *testscript.TestScript, c Config) *store.Store {
+	sealer, err := c.sealer(ts.Getenv)
+	ts.Check(err)
+	s, err := store.Open(context.Background(), store.Options{DSN: c.Store.DSN, Sealer: sealer, Now: time.Now, Limits: c.Session.Limits})
+	ts.Check(err)
+	return s
 }
 
 func loadConfigIn(ts *testscript.TestScript) (Config, error) {

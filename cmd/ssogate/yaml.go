@@ -69,7 +69,7 @@ func (r *reader) parse(text []byte) ast.Node {
 func tooDeep(tokens token.Tokens) *token.Token {
 	depth, row := 0, 0
 	for _, t := range tokens {
-		switch t.Type {
+		switch t.Type { //nolint:exhaustive // what does not nest ends a row
 		case token.SequenceStartType, token.MappingStartType:
 			depth++
 			row++
