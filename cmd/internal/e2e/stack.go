@@ -196,6 +196,12 @@ func (s *Stack) startEnvoy(path string, o Options) {
 	if err := os.WriteFile(file, []byte(rendered), 0o600); err != nil {
 		s.T.Fatal(err)
 	}
+	if o.TLS != nil { // the bootstrap names a file beside the certificate that says where certificate and key are
+		secret := filepath.Join(filepath.Dir(o.TLS.Cert), "ssogate-sds.yaml")
+		if err := os.WriteFile(secret, []byte(s.CLI("envoy", "config", "-c", s.Config, "--secret")), 0o600); err != nil {
+			s.T.Fatal(err)
+		}
+	}
 	s.Envoy = Start(s.T, s.Dir, nil, path, "-c", file, "--log-level", "warning", "--disable-hot-restart", "--concurrency", "2")
 	s.WaitServing()
 }
