@@ -28,7 +28,6 @@ func auth0(issuer string) idp.OIDCSettings {
 	s := standard(issuer, "openid", "profile", "email")
 	s.ClientAuth = idp.AuthPost // what an Auth0 application is created with
 	s.Claims.Groups = auth0Groups
-	s.Claims.UserName = "email" // preferred_username exists for few of its connections
 	return s
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/tracio-ai/ssogate/idp"
 	"github.com/tracio-ai/ssogate/idp/idptest"
+	"github.com/tracio-ai/ssogate/idp/oidc"
 )
 
 func many(n int) []string {
@@ -112,6 +113,26 @@ func TestNameOfAPersonWithoutOne(t *testing.T) {
 		w := newWorld(t, person(nil, row.claims))
 		if id := w.mustSignIn(); id.UserName != row.want {
 			t.Errorf("%v: user name %q; want %q", row.claims, id.UserName, row.want)
+		}
+	}
+}
+
+// TestUnprovenAddressIsNoUserName: whoever signs up with the chief's address must not be joined to the chief.
+func TestUnprovenAddressIsNoUserName(t *testing.T) {
+	for _, row := range []struct {
+		verified any
+		want     string
+	}{{true, "alice@acme.example"}, {nil, "alice@acme.example"}, {false, "00u1@acme"}, {"true", "00u1@acme"}} {
+		w := newWorld(t, person(nil, map[string]any{"email_verified": row.verified}))
+		w.conn.Settings.Claims.UserName = "email"
+		if id := w.mustSignIn(); id.UserName != row.want {
+			t.Errorf("email_verified %v: user name %q; want %q", row.verified, id.UserName, row.want)
+		}
+	}
+	for _, p := range []idp.Provider{idp.Google, idp.Auth0} {
+		s, err := oidc.Preset(p, oidc.Known{Domain: "acme.eu.auth0.com"})
+		if err != nil || s.Claims.UserName == "email" {
+			t.Errorf("%s: %+v, %v", p, s.Claims, err)
 		}
 	}
 }

@@ -60,7 +60,7 @@ func identity(conn idp.Connection, h held, raw string) (idp.Identity, error) {
 	}
 	id.Subject = tokenText(h, "sub")
 	id.EmailVerified = emailVerified(h.from(n.Email))
-	id.UserName = userName(conn, h.text(n.UserName), id)
+	id.UserName = userName(conn, assertedName(n, h), id)
 	at, err := h.token.Time("auth_time")
 	if err != nil {
 		return idp.Identity{}, wrapped(idp.CodeTime, clockHint, fmt.Errorf("read identity: %w", err))
@@ -89,6 +89,16 @@ func tokenText(h held, name string) string {
 func emailVerified(c jwt.Claims) bool {
 	v, err := c.Bool("email_verified")
 	return err == nil && v
+}
+
+// assertedName reads the user name, unless it is an address the provider says is unproven: a user name can join a
+// person to an account, and anybody can sign up with anybody's address.
+func assertedName(n idp.ClaimNames, h held) string {
+	source := h.from(n.Email)
+	if n.UserName == n.Email && source.Has("email_verified") && !emailVerified(source) {
+		return ""
+	}
+	return h.text(n.UserName)
 }
 
 // userName is the name a person created at sign-in gets: theirs, else a proven address, else one nobody else has.

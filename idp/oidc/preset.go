@@ -28,9 +28,7 @@ func Preset(p idp.Provider, k Known) (idp.OIDCSettings, error) {
 	case idp.Entra:
 		return entra(issuer), nil
 	case idp.Google:
-		s := standard(issuer, "openid", "profile", "email") // scope groups would be refused
-		s.Claims.UserName = "email"
-		return s, nil
+		return standard(issuer, "openid", "profile", "email"), nil // scope groups would be refused
 	case idp.Keycloak, idp.Generic:
 		s := standard(issuer, "openid", "profile", "email")
 		s.Claims.Groups = "groups"
@@ -63,7 +61,8 @@ func presetIssuer(p idp.Provider, k Known) (string, error) {
 	}
 }
 
-// standard are settings with the claims of OpenID Connect Core §5.1.
+// standard are settings with the claims of OpenID Connect Core §5.1. Providers that send no preferred_username, as
+// Google and mostly Auth0, fall back on the address, but only where they vouch for it: anybody can sign up with anybody's.
 func standard(issuer string, scopes ...string) idp.OIDCSettings {
 	return idp.OIDCSettings{
 		Issuer: issuer, ClientAuth: idp.AuthBasic, Scopes: scopes,

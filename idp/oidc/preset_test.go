@@ -141,7 +141,14 @@ func TestProbeReportsWhatAConnectionNeeds(t *testing.T) {
 	w.op.SetMetadata("code_challenge_methods_supported", []string{"plain"})
 	w.op.SetMetadata("end_session_endpoint", nil)
 	r, err = w.c.Probe(t.Context(), w.conn)
-	if err != nil || len(r.Warnings) != 3 || r.ClientAuth(idp.AuthBasic) != idp.AuthPost {
+	if err != nil || len(r.Warnings) != 2 || r.ClientAuth(idp.AuthBasic) != idp.AuthPost {
+		t.Errorf("report %+v, %v", r, err)
+	}
+	w.op.SetMetadata("token_endpoint_auth_methods_supported", []string{"private_key_jwt"})
+	w.op.SetMetadata("authorization_response_iss_parameter_supported", nil)
+	w.conn.Settings.SharedCallback = true
+	r, err = w.c.Probe(t.Context(), w.conn)
+	if err != nil || len(r.Warnings) != 4 || r.ClientAuth(idp.AuthPost) != idp.AuthPost || r.ClientAuth("") != idp.AuthBasic {
 		t.Errorf("report %+v, %v", r, err)
 	}
 }

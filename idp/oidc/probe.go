@@ -73,12 +73,9 @@ func warnings(conn idp.Connection, m metadata) []string {
 	if len(m.Challenges) > 0 && !slices.Contains(m.Challenges, "S256") {
 		out = append(out, "The provider does not list PKCE with S256; the gate sends it all the same.")
 	}
-	method := conn.Settings.ClientAuth
-	if method == "" {
-		method = idp.AuthBasic
-	}
+	method := Report{AuthMethods: m.AuthMethods}.ClientAuth(conn.Settings.ClientAuth)
 	if len(m.AuthMethods) > 0 && !slices.Contains(m.AuthMethods, string(method)) {
-		out = append(out, "The provider does not list "+string(method)+" as client authentication.")
+		out = append(out, "The provider lists no client authentication the gate speaks; it will use "+string(method)+".")
 	}
 	if conn.Settings.SharedCallback && !m.SendsIssuer {
 		out = append(out, "The provider does not send the iss parameter: give the connection its own callback address.")

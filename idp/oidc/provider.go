@@ -111,11 +111,15 @@ func (c *Connector) saved(ctx context.Context, conn idp.Connection, kind string)
 		c.log().ErrorContext(ctx, "read saved provider document", "connection", conn.ID, "kind", kind, "err", err)
 		return "", nil, time.Time{}, err
 	}
-	var e envelope
-	if !ok || json.Unmarshal(kept, &e) != nil {
-		return "", nil, time.Time{}, nil
+	if e, readable := openEnvelope(kept); ok && readable {
+		return e.Source, e.Body, fetched, nil
 	}
-	return e.Source, e.Body, fetched, nil
+	return "", nil, time.Time{}, nil
+}
+
+func openEnvelope(kept []byte) (e envelope, ok bool) {
+	err := json.Unmarshal(kept, &e)
+	return e, err == nil
 }
 
 // save is best effort: without it a restart during the provider's outage cannot sign people in, and nothing else.

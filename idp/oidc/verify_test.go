@@ -124,7 +124,7 @@ func TestVerifiedMarkBelongsToItsOwnAddress(t *testing.T) {
 
 // TestErrorsOfTheTransportAreNotRepeated: net/http quotes the other side's first line in its error.
 func TestErrorsOfTheTransportAreNotRepeated(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // returns at once on loopback
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
