@@ -22,9 +22,9 @@ Three things to try:
   2. Shut Vic out in another terminal; his very next click is refused. "activate" lets him back in.
        %s vic
        %s
-  3. Edit the policy while it runs: change the words "needs %%s" in policies/rego/authz.rego, save, click again.
-     Or give Viewer "events:write" in policies/rego/data.json: the tests beside it object, and the last good
-     policy stays until you change them too.`,
+  3. Edit the policy while it runs: in policies/rego/data.json give Viewer "events:write" and save. This terminal
+     says that the tests beside it object, and the last good policy stays in force. Agree in authz_test.rego
+     (POST and PATCH of events: first false becomes true), save, and Vic may write. git checkout policies undoes it.`,
 		short(d.file("decisions.log")), ssogate("user deactivate"), ssogate("user list"))
 	say(d.out, `
 Ports: dashboard %d (Envoy), identity provider %d; inside: dashboard %d, gate %d check, %d http, %d ops.

@@ -9,8 +9,6 @@ import (
 	"html/template"
 	"net/http"
 	"strings"
-
-	"github.com/tracio-ai/ssogate/envoy"
 )
 
 // dashboard is the upstream: pages and an API that know nothing of sessions, providers or roles. Whoever reaches them
@@ -155,10 +153,8 @@ type view struct {
 
 func (d *dashboard) page(w http.ResponseWriter, r *http.Request, who identity, p page) {
 	v := view{page: p, Pages: pages, Who: who, Initials: initials(who), Groups: about(p.Kind), Nonce: rand.Text()}
-	for _, name := range envoy.IdentityHeaders() {
-		if name != envoy.HeaderAssertion {
-			v.Headers = append(v.Headers, claim{name, r.Header.Get(name)})
-		}
+	for _, name := range []string{"x-sso-user", "x-sso-email", "x-sso-tenant", "x-sso-role"} {
+		v.Headers = append(v.Headers, claim{name, r.Header.Get(name)})
 	}
 	if p.Kind != "" {
 		v.Rows = d.table.list(p.Kind)
@@ -181,11 +177,9 @@ func initials(who identity) string {
 	if name == "" {
 		name = who.Email
 	}
-	out := ""
-	for _, word := range strings.Fields(name) {
-		if len(out) < 2 {
-			out += strings.ToUpper(word[:1])
-		}
+	var out []rune
+	for word := range strings.FieldsSeq(name) {
+		out = append(out, []rune(word)[0])
 	}
-	return out
+	return strings.ToUpper(string(out[:min(2, len(out))]))
 }

@@ -108,10 +108,9 @@ func (d *demo) start(ctx context.Context) error {
 	if err := d.build(ctx); err != nil {
 		return err
 	}
-	say(d.out, "finding Envoy (if there is none it is installed into .tools, about 40 MB) …")
-	envoy, version, err := tools.Envoy(ctx)
+	envoy, version, err := d.findEnvoy(ctx)
 	if err != nil {
-		return fmt.Errorf("find Envoy: %w", err)
+		return err
 	}
 	say(d.out, "starting: Envoy %s, the gate, the demo identity provider, the demo dashboard …", version)
 	if err := d.startServers(); err != nil {
@@ -123,10 +122,24 @@ func (d *demo) start(ctx context.Context) error {
 	return d.startEnvoy(ctx, envoy, version)
 }
 
+// findEnvoy looks for Envoy, and installs it where there is none.
+func (d *demo) findEnvoy(ctx context.Context) (path, version string, err error) {
+	path, version, err = tools.NameEnvoy.Find(ctx, false)
+	if err == nil {
+		return path, version, nil
+	}
+	say(d.out, "installing Envoy into .tools (a download of some tens of megabytes) …")
+	path, version, err = tools.Envoy(ctx)
+	if err != nil {
+		return "", "", fmt.Errorf("find Envoy: %w", err)
+	}
+	return path, version, nil
+}
+
 // build makes the gate. Go's own cache makes the second time quick.
 func (d *demo) build(ctx context.Context) error {
 	say(d.out, "building the gate into %s (the first time takes some minutes) …", short(d.binary()))
-	if err := os.MkdirAll(filepath.Dir(d.binary()), 0o755); err != nil { //nolint:gosec // holds programs, no secrets
+	if err := os.MkdirAll(filepath.Dir(d.binary()), 0o755); err != nil {
 		return fmt.Errorf("build the gate: %w", err)
 	}
 	p, err := startProgram("go build", d.file("build.log"), d.root, "go", "build", "-o", d.binary(), "./cmd/ssogate")
@@ -230,7 +243,7 @@ func (d *demo) startEnvoy(ctx context.Context, envoy, version string) error {
 // ssogate runs a command of the gate's and returns what it printed.
 func (d *demo) ssogate(ctx context.Context, args ...string) ([]byte, error) {
 	var stdout, stderr bytes.Buffer
-	cmd := exec.CommandContext(ctx, d.binary(), args...) //nolint:gosec // the program that was built a moment ago
+	cmd := exec.CommandContext(ctx, d.binary(), args...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = d.dir, &stdout, &stderr
 	if err := cmd.Run(); err != nil {
 		return nil, fmt.Errorf("ssogate %s: %w\n%s", strings.Join(args, " "), err, bytes.TrimSpace(stderr.Bytes()))

@@ -45,7 +45,7 @@ func startProgram(name, log, dir, program string, args ...string) (*part, error)
 	if err != nil {
 		return nil, fmt.Errorf("log of %s: %w", name, err)
 	}
-	cmd := exec.Command(program, args...) //nolint:gosec,noctx // a program of ours or Envoy; ended by stop, the ones in front first
+	cmd := exec.Command(program, args...) //nolint:noctx // ended by stop, the parts in front first
 	cmd.Dir, cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = dir, out, out, childAttr()
 	if err := cmd.Start(); err != nil {
 		return nil, errors.Join(fmt.Errorf("start %s: %w", name, err), out.Close())
@@ -126,7 +126,7 @@ const (
 
 // tail is the end of a log file, with its name.
 func tail(path string) string {
-	f, err := os.Open(path) //nolint:gosec // a log of ours
+	f, err := os.Open(path)
 	if err != nil {
 		return fmt.Sprintf("  its log cannot be read: %v", err)
 	}
