@@ -21,10 +21,10 @@ func TestInChromium(t *testing.T) {
 	c := StartChromium(t)
 	for name, test := range map[string]func(*testing.T, *Stack, *Profile){
 		"each role signs in by a click and lands on the page asked for": eachRoleLands,
-		"sign-out ends it, and reload and back show nothing more":      signOutEndsIt,
-		"the fragment of the address stays in the browser":             fragmentStays,
-		"a viewer refused sees why and changes to another account":     refusedSwitchesAccount,
-		"a deactivated person sees the page that says so":              deactivatedSeesPage,
+		"sign-out ends it, and reload and back show nothing more":       signOutEndsIt,
+		"the fragment of the address stays in the browser":              fragmentStays,
+		"a viewer refused sees why and changes to another account":      refusedSwitchesAccount,
+		"a deactivated person sees the page that says so":               deactivatedSeesPage,
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := c.Profile(t)
