@@ -151,6 +151,9 @@ func (r *reader) complete(path string, n ast.Node, cc *ConnectionConfig, k conne
 	if conn.Name == "" {
 		conn.Name = defaultName(conn.Provider)
 	}
+	if conn.Provider == idp.Google && settings.Extra["hd"] == "" {
+		r.problem(n, "leave hd out of extra: domain says it", "%s.extra: an empty hd would let in every Google account", path)
+	}
 	switch none := settings.ClientAuth == idp.AuthNone; {
 	case none && cc.Secret.set():
 		r.problem(n, "remove client_secret or client_auth", "%s: client_auth none goes without a client_secret", path)

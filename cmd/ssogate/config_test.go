@@ -86,6 +86,17 @@ func TestDeclaredTenantArrivesWithItsSecret(t *testing.T) {
 	}
 }
 
+func TestGoogleIsHeldToTheCompanysDomain(t *testing.T) {
+	c, err := parseConfig("f", "/", []byte("public_url: https://d.example\n"+
+		conn("provider: google, domain: acme.example, client_id: x, client_secret: {env: A}")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if hd := c.Tenants[0].Connections[0].Connection.Settings.Extra["hd"]; hd != "acme.example" {
+		t.Errorf("hd is %q: every Google account would be let in", hd)
+	}
+}
+
 func TestConfigurationSaysWhatIsWrongAndWhatToDo(t *testing.T) {
 	head := "public_url: https://d.example\n"
 	for name, tc := range map[string]struct{ text, want, hint string }{
@@ -138,6 +149,7 @@ func TestConfigurationSaysWhatIsWrongAndWhatToDo(t *testing.T) {
 		"word for another":      {head + conn("provider: okta, issuer: 'https://x.example', client_id: x, client_secret: {env: A}"), "connections[0]: provider okta wants domain", "acme.okta.com"},
 		"common Entra address":  {head + conn("provider: entra, tenant_id: common, client_id: x, client_secret: {env: A}"), "other companies", "Overview"},
 		"Google for everyone":   {head + conn("provider: google, client_id: x, client_secret: {env: A}"), "provider google wants domain", "Workspace"},
+		"Google, hd emptied":    {head + conn("provider: google, domain: acme.example, client_id: x, client_secret: {env: A}, extra: {hd: ''}"), "an empty hd would let in every Google account", "domain"},
 		"alias":                 {head + "data_dir: &a x\n", "YAML anchors, aliases and tags are not read", ""},
 		"merge":                 {head + "<<: {data_dir: x}\n", `unknown key "<<"`, ""},
 		"second document":       {head + "---\ndata_dir: x\n", "a second document begins here", ""},
