@@ -40,6 +40,8 @@ type Options struct {
 	Extra  string // further top-level YAML
 	Tenant string // further keys of the tenant, YAML flow ("domains: [acme.example], ")
 	Policy string // a policy folder
+	Port   int    // of the dashboard; 0: a free one
+	Client string // further keys of the connection, YAML flow ("client_auth: client_secret_post, ")
 }
 
 // TLS is a throw-away certificate for localhost and 127.0.0.1, and the file of the authority that signed it.
@@ -74,9 +76,13 @@ func NewStack(t testing.TB, o Options) *Stack {
 	if o.TLS != nil {
 		scheme = "https"
 	}
+	port := o.Port
+	if port == 0 {
+		port = FreePort(t)
+	}
 	s := &Stack{
 		T: t, Dir: dir, Config: filepath.Join(dir, "ssogate.yaml"), Log: filepath.Join(dir, "decisions.jsonl"),
-		Host: fmt.Sprintf("localhost:%d", FreePort(t)), Upstream: StartUpstream(t),
+		Host: fmt.Sprintf("localhost:%d", port), Upstream: StartUpstream(t),
 		Check: local(t), HTTP: local(t), Ops: local(t),
 	}
 	s.URL = scheme + "://" + s.Host
@@ -176,8 +182,8 @@ func (s *Stack) writeConfig(o Options, issuer string) {
 	fmt.Fprintf(&b, `tenants:
   - {id: acme, slug: acme, %s
      role_mappings: [{kind: group, value: admins, role: Admin}, {kind: group, value: analysts, role: Analyst}, {kind: group, value: viewers, role: Viewer}],
-     connections: [{id: acme-idp, protocol: oidc, provider: generic, issuer: %q, client_id: %s, client_secret: {env: E2E_SECRET}}]}
-`, o.Tenant, issuer, clientID)
+     connections: [{id: acme-idp, protocol: oidc, provider: generic, issuer: %q, client_id: %s, %sclient_secret: {env: E2E_SECRET}}]}
+`, o.Tenant, issuer, clientID, o.Client)
 	b.WriteString(o.Extra)
 	if err := os.WriteFile(s.Config, []byte(b.String()), 0o600); err != nil {
 		s.T.Fatal(err)
