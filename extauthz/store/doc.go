@@ -1,2 +1,44 @@
-// Package store keeps the gate's durable state in SQLite or PostgreSQL.
+// Package store keeps the gate's durable state in SQLite or PostgreSQL: tenants and what they configure, people and
+// their links, sessions, values that are accepted once, keys, audit rows. It implements session.Store, session.Burner,
+// directory.Reader, audit.Sink and idp.Documents on one type.
+//
+// It promises:
+//   - A change, its rows of the change feed and its audit row are one transaction: all of it or nothing.
+//   - When a write returns, no read anywhere answers from before it, neither here nor in another process.
+//   - Every statement names the tenant, but for the look-ups that find one.
+//   - An error of the database is returned as one. It is never read as "not there", and nothing is answered from memory
+//     that has not heard from the database for two seconds.
+//   - Client secrets, ID tokens and keys are stored sealed, bound to their row: in another row they do not open.
+//
+// It never decides whether a session is valid or what a person may do, and never logs what it stores.
+//
+// # Two databases, one text
+//
+// Each statement is written once, for PostgreSQL; dialect.go holds what SQLite says otherwise, and the words that
+// migrations fill in. Migrations go forward only and run before the new code does. SQLite has one connection that
+// writes and several that read (https://www.sqlite.org/wal.html); its transactions take the lock at once, so a write
+// never fails half-way for another's sake. PostgreSQL runs READ COMMITTED with row locks; a transaction that another
+// overtook runs again from its start.
+//
+// # Caches and the change feed
+//
+// On SQLite, sessions, people, realms and the look-ups of a tenant are answered from bounded caches: a hit does no I/O.
+// A write forgets what it changed right after its commit, in the same call. A read that was under way meanwhile is
+// not kept (see cache).
+//
+// Another process writes to the same file: the command line beside a running gate. Run looks at PRAGMA data_version ten
+// times a second, forgets what the new rows of changes name, and notes in replicas how far it is. A writer waits until
+// every handle with a lease has come as far as its own change. A handle that stops following loses its lease after two
+// seconds: it reads from the database then, and writers wait for it no longer. So a revoke command returns when it
+// bites.
+//
+// Without Run nothing is answered from a cache. On PostgreSQL there are no caches at all yet: the feed's rows are
+// written, with the transaction id that a safe cursor needs, and every read goes to the database; only the key ring is
+// kept, and reread every two seconds.
+//
+// # Why epochs
+//
+// Tenants, connections and users carry a number that a revocation raises; a session copies the three under the locks of
+// its sign-in. Which of the two came first is thus never a matter of clocks, and letting someone in again does not
+// revive the sessions they had.
 package store

@@ -181,7 +181,9 @@ func TestReadThatBeganBeforeAChangeIsNotKept(t *testing.T) {
 	<-reading
 	c.forget("k")
 	// Whoever asks after the change must not join the read from before it.
-	v, err := c.get(t.Context(), "k", func(context.Context) (int, error) { return 2, nil })
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	v, err := c.get(ctx, "k", func(context.Context) (int, error) { return 2, nil })
 	if v != 2 || err != nil {
 		t.Errorf("after the change: %d, %v", v, err)
 	}
