@@ -38,5 +38,5 @@ func ExampleEngine() {
 	}
 	// Output:
 	// /api/v1/rules true granted by role <nil>
-	// /api/v1/billing false needs billing:manage <nil>
+	// /api/v1/billing false this needs billing:manage, which none of your roles carries <nil>
 }

@@ -19,7 +19,7 @@ decision := {
 } else := {
 	"allowed": false,
 	"permission": permission,
-	"reason": sprintf("needs %s", [permission]),
+	"reason": sprintf("this needs %s, which none of your roles carries", [permission]),
 }
 
 # The subject's roles that carry the permission, least powerful first.

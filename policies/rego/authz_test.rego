@@ -99,7 +99,7 @@ test_a_denial_says_what_is_missing if {
 	decide(["Viewer"], "POST", ["api", "v1", "rules"]) == {
 		"allowed": false,
 		"permission": "rules:write",
-		"reason": "needs rules:write",
+		"reason": "this needs rules:write, which none of your roles carries",
 	}
 }
 
