@@ -21,7 +21,7 @@ tools: testrun ## install what is missing: by apt-get (sudo where not root), Env
 
 run: testrun ## the whole story: Envoy, gate, pretend IdP, pretend dashboard; prints the URL to open
 	@.run/testrun tools ENVOY
-	@go run ./cmd/demo
+	@go build -o .run/demo-bin ./cmd/demo && exec .run/demo-bin
 
 test: testrun ## everything that can fail, on real tools; one that is missing is a failure
 	@.run/testrun test ./...
