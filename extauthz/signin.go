@@ -25,7 +25,7 @@ func (s *Server) auth(ctx context.Context, c *inquiry) (Answer, error) {
 	}
 	w := newRecorder()
 	s.Login.ServeHTTP(w, s.httpRequest(ctx, c.request))
-	if w.status == http.StatusServiceUnavailable {
+	if login.Faulted(ctx) {
 		return w.answer(envoy.OutcomeFault, c.id)
 	}
 	return w.answer(envoy.OutcomeAuth, c.id)
@@ -42,7 +42,7 @@ func (s *Server) signIn(ctx context.Context, c *inquiry, ask idp.Ask) (Answer, e
 	}
 	w := newRecorder()
 	s.Login.Start(w, s.httpRequest(ctx, c.request), c.who.Visitor, ask)
-	if w.status == http.StatusServiceUnavailable {
+	if login.Faulted(ctx) {
 		return w.answer(envoy.OutcomeFault, c.id)
 	}
 	return w.answer(envoy.OutcomeSignIn, c.id)

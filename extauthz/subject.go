@@ -41,7 +41,11 @@ func (s *Server) whoAsks(ctx context.Context, cookies httpreq.Cookies) (asker, e
 	if err != nil {
 		return asker{}, fmt.Errorf("read session: %w", err)
 	}
-	if who.Realm, err = s.Realms.Realm(ctx, token.Tenant); err != nil {
+	who.Realm, err = s.Realms.Realm(ctx, token.Tenant)
+	if errors.Is(err, idp.ErrNotFound) {
+		return who, nil
+	}
+	if err != nil {
 		return asker{}, fmt.Errorf("read realm: %w", err)
 	}
 	who.person, err = s.Directory.Person(ctx, token.Tenant, who.Session.User, who.Session.Connection)

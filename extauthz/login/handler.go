@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/tracio-ai/ssogate/extauthz/audit"
@@ -81,17 +82,32 @@ func (h *Handler) CookieNames() session.CookieNames { return session.Cookies(h.I
 // LoginURL is where a program tells its user to sign in.
 func (h *Handler) LoginURL() string { return h.absolute(pathLogin) }
 
-type requestIDKey struct{}
+type requestKey struct{}
+
+// request is what a context says of the request it belongs to.
+type request struct {
+	id      string
+	faulted atomic.Bool
+}
 
 // WithRequestID returns a context that carries the id shown on pages and kept in audit rows.
 func WithRequestID(ctx context.Context, id string) context.Context {
-	return context.WithValue(ctx, requestIDKey{}, id)
+	return context.WithValue(ctx, requestKey{}, &request{id: id})
 }
 
 // RequestID returns the id WithRequestID put there, or "".
 func RequestID(ctx context.Context) string {
-	id, _ := ctx.Value(requestIDKey{}).(string)
-	return id
+	if r, ok := ctx.Value(requestKey{}).(*request); ok {
+		return r.id
+	}
+	return ""
+}
+
+// Faulted reports whether the answer this context's request got was a fault of ours. A provider that is down gives a
+// 503 too, and is none.
+func Faulted(ctx context.Context) bool {
+	r, ok := ctx.Value(requestKey{}).(*request)
+	return ok && r.faulted.Load()
 }
 
 // The paths, all under envoy.PathAuth.
