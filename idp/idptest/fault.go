@@ -36,7 +36,7 @@ var faults = map[string]string{
 	"dup-nested":               "a duplicate name inside a nested object",
 	"deep-claims":              "40 nested arrays",
 	"kid-absent":               "no kid in the header",
-	"unknown-kid":              "a kid nobody published, new in every token",
+	"unknown-kid":              "a kid nobody published, new in every token (=kid: always that one) - junk makes the gate send requests",
 	"invalid-sig":              "one bit of the signature turned",
 	"json-serialised":          "the JSON serialisation instead of the compact one",
 	"encrypted":                "five parts, as an encrypted token has",
@@ -52,6 +52,7 @@ var faults = map[string]string{
 	"claim-sources":            "_claim_names that points at another host (=URL) - the gate is made to send requests",
 	// Metadata and keys.
 	"issuer-mismatch-metadata": "metadata names another issuer (=value)",
+	"metadata-slow":            "metadata answers after the request is given up",
 	"metadata-down":            "metadata answers 503",
 	"redirecting-metadata":     "metadata redirects to another host (=URL)",
 	"broken-metadata":          "metadata is not JSON",

@@ -194,8 +194,8 @@ func (o *OP) signFaulty(client Client, payload []byte) (string, error) {
 	if o.faulty("kid-absent") {
 		header["kid"] = nil
 	}
-	if o.faulty("unknown-kid") {
-		header["kid"] = random(9)
+	if kid, on := o.fault("unknown-kid", random(9)); on {
+		header["kid"] = kid
 	}
 	switch {
 	case o.faulty("alg-none"):

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 )
 
 // url returns an endpoint's address.
@@ -19,6 +20,10 @@ func (o *OP) sendsIss() bool {
 func (o *OP) serveMetadata(w http.ResponseWriter, r *http.Request) {
 	if o.faulty("metadata-down") {
 		http.Error(w, "down for maintenance: internal-host-7", http.StatusServiceUnavailable)
+		return
+	}
+	if o.faulty("metadata-slow") {
+		stall(r)
 		return
 	}
 	if to, on := o.fault("redirecting-metadata", "http://169.254.169.254/latest/meta-data/"); on {
@@ -97,6 +102,14 @@ func endless(w http.ResponseWriter, r *http.Request) {
 		if _, err := w.Write(chunk); err != nil {
 			return
 		}
+	}
+}
+
+// stall keeps a request waiting until its client hangs up.
+func stall(r *http.Request) {
+	select {
+	case <-r.Context().Done():
+	case <-time.After(30 * time.Second):
 	}
 }
 

@@ -41,10 +41,7 @@ func (o *OP) tokenFault(w http.ResponseWriter, r *http.Request) bool {
 		return true
 	}
 	if o.faulty("token-slow") {
-		select {
-		case <-r.Context().Done():
-		case <-time.After(30 * time.Second):
-		}
+		stall(r)
 		return true
 	}
 	if code, on := o.fault("token-error", "invalid_grant"); on {

@@ -44,6 +44,14 @@ func TestRequestCarriesWhatTheAttemptDerives(t *testing.T) {
 	}
 }
 
+func TestScopesAreSentOnceAndWithOpenid(t *testing.T) {
+	w := newWorld(t)
+	w.conn.Settings.Scopes = []string{"profile", "openid", "profile", ""}
+	if got := begin(t, w, w.attempt()).Get("scope"); got != "openid profile" {
+		t.Errorf("scope %q", got)
+	}
+}
+
 func TestAskOfTheAttemptWinsOverTheConnection(t *testing.T) {
 	w := newWorld(t)
 	w.conn.Settings.Prompt = "select_account"

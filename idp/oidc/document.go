@@ -141,18 +141,20 @@ func (d *document[T]) peek(source string) copyOf[T] {
 	return d.held
 }
 
-// fetch outlives the caller who happens to have the turn, since others wait for what it brings.
-func (d *document[T]) fetch(ctx context.Context, source string, limit time.Duration) (T, error) {
-	var none T
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
+// fetch goes on when the caller who has the turn hangs up, since others wait for what it brings; it keeps to their deadline.
+func (d *document[T]) fetch(caller context.Context, source string, limit time.Duration) (T, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(caller), limit)
 	defer cancel()
-	body, err := d.load(ctx, source)
-	if err != nil {
-		return none, d.remember(source, err)
+	if by, ok := caller.Deadline(); ok {
+		ctx, cancel = context.WithDeadline(ctx, by)
+		defer cancel()
 	}
-	value, err := d.parse(body)
+	value, body, err := d.read(ctx, source)
+	if err != nil && !ranOut(ctx, caller) {
+		d.remember(source, err)
+	}
 	if err != nil {
-		return none, d.remember(source, err)
+		return value, err
 	}
 	now := d.now()
 	d.keep(value, source, now)
@@ -160,11 +162,27 @@ func (d *document[T]) fetch(ctx context.Context, source string, limit time.Durat
 	return value, nil
 }
 
-func (d *document[T]) remember(source string, err error) error {
+func (d *document[T]) read(ctx context.Context, source string) (value T, body []byte, err error) {
+	body, err = d.load(ctx, source)
+	if err != nil {
+		return value, nil, err
+	}
+	value, err = d.parse(body)
+	return value, body, err
+}
+
+// ranOut reports that a fetch ended because its caller had no more time, which says nothing about the provider.
+func ranOut(fetch, caller context.Context) bool {
+	by, hasDeadline := caller.Deadline()
+	until, _ := fetch.Deadline()
+	return fetch.Err() != nil && hasDeadline && until.Equal(by)
+}
+
+// remember lets others share a failure.
+func (d *document[T]) remember(source string, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.last = failure{err: err, source: source, until: d.now().Add(failPause)}
-	return err
 }
 
 func (d *document[T]) keep(value T, source string, fetched time.Time) {

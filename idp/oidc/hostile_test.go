@@ -133,7 +133,7 @@ func TestFaultsThatAreNone(t *testing.T) {
 func TestEveryFaultIsProved(t *testing.T) {
 	proved := map[string]bool{
 		"no-at-hash": true, "kid-absent": true, "no-iss-support": true, "claim-sources": true, "thin-id-token": true, // signs in
-		"overage": true, "overage-hasgroups": true, "token-slow": true, // tests of their own
+		"overage": true, "overage-hasgroups": true, "token-slow": true, "metadata-slow": true, // tests of their own
 	}
 	for _, row := range hostile {
 		name, _, _ := strings.Cut(row.fault, "=")
@@ -164,6 +164,43 @@ func TestJunkKeyIDsCostOneFetch(t *testing.T) {
 	}
 	if n := w.op.Count("GET /jwks"); n != 1 {
 		t.Errorf("50 unknown key ids in 25 seconds cost %d fetches", n)
+	}
+}
+
+func TestKeyIDIsUnknownForAMinute(t *testing.T) {
+	w := newWorld(t)
+	w.mustSignIn()
+	w.op.Forget()
+	w.op.Fault("unknown-kid=junk")
+	for _, step := range []struct {
+		wait    time.Duration
+		fetches int
+	}{{0, 1}, {40 * time.Second, 1}, {21 * time.Second, 2}} {
+		w.clock.Add(step.wait)
+		w.mustRefuse(idp.CodeSignature)
+		if n := w.op.Count("GET /jwks"); n != step.fetches {
+			t.Errorf("after %v more: %d fetches; want %d", step.wait, n, step.fetches)
+		}
+	}
+	w.clock.Add(time.Hour)
+	w.op.Clear()
+	w.mustSignIn()
+	w.op.Forget()
+	w.op.Fault("unknown-kid=" + strings.Repeat("k", 300))
+	w.mustRefuse(idp.CodeSignature)
+	if n := w.op.Count("GET /jwks"); n != 0 {
+		t.Errorf("a key id of 300 bytes costs %d fetches", n)
+	}
+}
+
+// TestPOSTIsNotRedirectedWhateverTheClient: the gate's own client does not follow either; this one would.
+func TestPOSTIsNotRedirectedWhateverTheClient(t *testing.T) {
+	w := newWorld(t)
+	w.c.Client = &http.Client{}
+	w.op.Fault("token-redirect")
+	w.mustRefuse(idp.CodeResponse)
+	if n := w.op.Count("POST /token"); n != 1 {
+		t.Errorf("%d POSTs", n)
 	}
 }
 

@@ -3,6 +3,7 @@ package oidc_test
 import (
 	"context"
 	"errors"
+	"net/http"
 	"net/url"
 	"strings"
 	"sync"
@@ -94,6 +95,60 @@ func TestOutageIsNotHammered(t *testing.T) {
 	w.op.Clear()
 	w.clock.Add(6 * time.Second)
 	w.mustSignIn()
+}
+
+// TestImpatientCallerSpoilsNothing: whoever had no time left does not make the provider look down to the next.
+func TestImpatientCallerSpoilsNothing(t *testing.T) {
+	w := newWorld(t)
+	w.op.Fault("metadata-slow")
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	_, err := w.c.Begin(ctx, w.conn, w.attempt())
+	w.refused(idp.CodeUnavailable, idp.Identity{}, err)
+	w.op.Clear()
+	w.mustSignIn()
+}
+
+// hangUp ends its caller's context as soon as a request is under way.
+type hangUp struct {
+	http.RoundTripper
+	cancel context.CancelFunc
+}
+
+func (h hangUp) RoundTrip(r *http.Request) (*http.Response, error) {
+	h.cancel()
+	return h.RoundTripper.RoundTrip(r)
+}
+
+// TestHangingUpDoesNotRobTheOthers: whoever has the turn fetches for everybody.
+func TestHangingUpDoesNotRobTheOthers(t *testing.T) {
+	w := newWorld(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	own := w.c.Client.Transport
+	w.c.Client.Transport = hangUp{own, cancel}
+	if _, err := w.c.Begin(ctx, w.conn, w.attempt()); err != nil {
+		t.Fatal(err)
+	}
+	w.c.Client.Transport = own
+	w.mustSignIn()
+	if n := w.op.Count("GET /.well-known/openid-configuration"); n != 1 {
+		t.Errorf("%d fetches", n)
+	}
+}
+
+// TestCopySavedInTheFutureGrowsOld: a clock that was once wrong must not keep old keys for good.
+func TestCopySavedInTheFutureGrowsOld(t *testing.T) {
+	w, s := newWorld(t), &shelf{}
+	w.c.Documents = s
+	w.clock.Add(30 * 24 * time.Hour)
+	w.mustSignIn()
+	w.clock.Add(-30 * 24 * time.Hour)
+	w.op.Fault("metadata-down", "jwks-down")
+	w.c = w.connector()
+	w.c.Documents = s
+	w.mustSignIn()
+	w.clock.Add(25 * time.Hour)
+	w.mustRefuse(idp.CodeUnavailable)
 }
 
 func TestFailedRefreshIsNotRepeatedForEverySignIn(t *testing.T) {

@@ -156,6 +156,17 @@ func TestProvidersHeldAreBounded(t *testing.T) {
 	}
 }
 
+func TestProvidersWordsAreCutForTheLog(t *testing.T) {
+	long := "code=&error=x&error_description=" + url.QueryEscape(strings.Repeat("é", 300)+"\xff")
+	a, err := parseAnswer(long)
+	if err != nil || a.Description != strings.Repeat("é", maxDescription) {
+		t.Errorf("%d runes, %v", utf8.RuneCountInString(a.Description), err)
+	}
+	if a, err = parseAnswer("error=x&error_description=%ff%0a"); err != nil || a.Description != "?\n" {
+		t.Errorf("%q, %v", a.Description, err)
+	}
+}
+
 // fakeToken wraps payload in a form go-oidc parses; the signature is taken as checked.
 func fakeToken(payload string) string {
 	b64 := base64.RawURLEncoding.EncodeToString
