@@ -13,7 +13,7 @@ func hot(t testing.TB) (*Store, session.Session) {
 	t.Helper()
 	d := sqliteFile(t)
 	gate := d.open(t)
-	gate.o.Now = time.Now
+	gate.o.Now, gate.patience.poll = time.Now, pollEvery
 	run(t, gate)
 	c := seed(t, gate, acme)
 	s := mustSignIn(t, gate, identity(acme, c, "alice"))

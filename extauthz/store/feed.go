@@ -54,9 +54,11 @@ func (s *Store) apply(ctx context.Context, changes []change) error {
 		case userChanged:
 			s.people.forget(personKey{c.tenant, directory.UserID(c.key)})
 		case sessionChanged:
-			if h, err := session.ParseHash(c.key); err == nil {
-				s.sessions.forget(sessionKey{c.tenant, h})
+			h, err := session.ParseHash(c.key)
+			if err != nil {
+				return fmt.Errorf("change of a session: %w", err) // the feed stops there, and with it the trust in caches
 			}
+			s.sessions.forget(sessionKey{c.tenant, h})
 		case sessionsChanged:
 			s.sessions.forgetAll(func(k sessionKey) bool { return k.tenant == c.tenant })
 		case realmChanged:
@@ -198,7 +200,7 @@ func (s *Store) await(ctx context.Context, last int64) error {
 	if last == 0 || s.path == "" {
 		return nil
 	}
-	over := time.NewTimer(lease + lease/20)
+	over := time.NewTimer(s.patience.lease)
 	defer over.Stop()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()

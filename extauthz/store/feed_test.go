@@ -101,7 +101,7 @@ func TestCommandDoesNotWaitWhenNoGateRuns(t *testing.T) {
 		t.Error("caches are trusted without a feed")
 	}
 	var n int
-	if err := command.readers.QueryRow("SELECT COUNT(*) FROM replicas").Scan(&n); err != nil || n != 0 {
+	if err := command.readers.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM replicas").Scan(&n); err != nil || n != 0 {
 		t.Errorf("%d replicas left, %v", n, err)
 	}
 }
@@ -293,4 +293,15 @@ func TestDatabaseThatFailsIsAnErrorAndNotAnAbsence(t *testing.T) {
 			t.Error("found something in a database that does not answer")
 		}
 	})
+}
+
+func TestLeaseOfAWrongClockHoldsNoWriterForEver(t *testing.T) {
+	d := sqliteFile(t)
+	s := d.open(t)
+	s.patience.lease = 10 * time.Millisecond
+	q := "INSERT INTO replicas (id, applied, lease_until) VALUES ('dead', 0, $1)"
+	if _, err := s.db.ExecContext(t.Context(), q, micros(d.clock.Now().AddDate(10, 0, 0))); err != nil {
+		t.Fatal(err)
+	}
+	seed(t, s, acme)
 }

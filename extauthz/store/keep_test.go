@@ -21,7 +21,6 @@ func TestRotationSealsWithANewKeyAndOpensWithTheOld(t *testing.T) {
 			}
 		}
 		gate := d.openWith(t, o)
-		gate.every = time.Millisecond
 		run(t, gate)
 		old, err := ring.Seal(session.ForCookie, "b", []byte("x"))
 		if err != nil {
@@ -194,7 +193,7 @@ func TestExpiredRowsAreSweptAndLiveOnesStay(t *testing.T) {
 			t.Errorf("young session: %v", err)
 		}
 		var changes int
-		if err := s.db.QueryRow("SELECT COUNT(*) FROM changes WHERE at < $1", micros(d.clock.Now().Add(-keepChanges))).Scan(&changes); err != nil || changes != 0 {
+		if err := s.db.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM changes WHERE at < $1", micros(d.clock.Now().Add(-keepChanges))).Scan(&changes); err != nil || changes != 0 {
 			t.Errorf("%d old changes, %v", changes, err)
 		}
 		if err := burn(); err != nil {
@@ -281,12 +280,12 @@ func TestGroupsOfProvisionedPeopleFollowTheGroupKey(t *testing.T) {
 			`INSERT INTO memberships (tenant, group_seq, user_seq) SELECT g.tenant, g.seq, u.seq FROM user_groups g
 				JOIN users u ON u.tenant = g.tenant WHERE g.id IN ('g1', 'g2')`,
 		} {
-			if _, err := s.db.Exec(q); err != nil {
+			if _, err := s.db.ExecContext(t.Context(), q); err != nil {
 				t.Fatal(err)
 			}
 		}
 		for key, want := range map[string][]string{"displayName": {"Security", "Ops"}, "externalId": {"ext-2"}} {
-			if _, err := s.db.Exec("UPDATE tenants SET group_key = $1", key); err != nil {
+			if _, err := s.db.ExecContext(t.Context(), "UPDATE tenants SET group_key = $1", key); err != nil {
 				t.Fatal(err)
 			}
 			p, err := s.Person(t.Context(), acme, u, c)
@@ -304,7 +303,7 @@ func TestGroupsOfProvisionedPeopleFollowTheGroupKey(t *testing.T) {
 		if groups, err := s.Groups(t.Context(), acme); err != nil || len(groups) != 3 || groups[0].DisplayName != "Ops" {
 			t.Errorf("groups %+v, %v", groups, err)
 		}
-		if _, err := s.db.Exec("UPDATE users SET active = NULL"); err != nil {
+		if _, err := s.db.ExecContext(t.Context(), "UPDATE users SET active = NULL"); err != nil {
 			t.Fatal(err)
 		}
 		if p, err := s.Person(t.Context(), acme, u, c); err != nil || p.User.Active {

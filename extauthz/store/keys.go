@@ -121,7 +121,7 @@ func (s *Store) Keys(ctx context.Context) ([]session.Key, error) {
 			k.Material = secret.New(string(material))
 			all = append(all, k)
 			return nil
-		}, "SELECT id, purpose, material, created, active_from FROM keys ORDER BY active_from DESC, id")
+		}, "SELECT id, purpose, material, created, active_from FROM keys ORDER BY active_from DESC, created DESC, id")
 	})
 	return all, err
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"database/sql"
@@ -53,10 +54,75 @@ func child(dsn string) int {
 		}
 	}
 	fmt.Println(strings.Join(ids, " "))
+	if os.Getenv("STORE_CHILD_WRITE") != "" {
+		return signInForEver(s)
+	}
 	if err := s.Close(); err != nil {
 		return 1
 	}
 	return 0
+}
+
+// signInForEver prints each session once it is written, until the process is killed.
+func signInForEver(s *Store) int {
+	for n := 0; ; n++ {
+		out, _, err := s.SignIn(context.Background(), signIn(identity(acme, acmeOkta, fmt.Sprint("u", n%7))))
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		fmt.Println(out.Hash)
+	}
+}
+
+func TestKilledProcessLosesNothingItAnswered(t *testing.T) {
+	key := secret.RandomKey()
+	sealer, err := secret.NewSealer(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	each(t, func(t *testing.T, d *database) {
+		d.sealer = sealer
+		s := d.open(t)
+		seed(t, s, acme)
+		cmd := command(t, d.dsn, key, "STORE_CHILD_WRITE=1")
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		var hashes []session.Hash
+		for lines := bufio.NewScanner(out); lines.Scan(); {
+			if h, err := session.ParseHash(lines.Text()); err == nil {
+				hashes = append(hashes, h)
+			}
+			if len(hashes) == 25 {
+				if err := cmd.Process.Kill(); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if err := cmd.Wait(); err == nil || len(hashes) < 25 {
+			t.Fatalf("ended by itself: %v, %d sessions", err, len(hashes))
+		}
+		for _, h := range hashes {
+			if _, err := s.Get(t.Context(), acme, h); err != nil {
+				t.Errorf("session %s: %v", h.SID(), err)
+			}
+		}
+		// No half of a sign-in: each session has its token, its audit row and its user.
+		var sessions, whole int
+		if err := s.db.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM sessions").Scan(&sessions); err != nil {
+			t.Fatal(err)
+		}
+		err = s.db.QueryRowContext(t.Context(), `SELECT COUNT(*) FROM sessions s JOIN session_tokens k ON k.id_hash = s.id_hash
+			JOIN users u ON u.id = s.user_id JOIN audit a ON a.action = 'session.sign_in' AND a.target = substr(s.id_hash, 1, 32)`).Scan(&whole)
+		if err != nil || whole != sessions {
+			t.Errorf("%d of %d sessions are whole, %v", whole, sessions, err)
+		}
+	})
 }
 
 func command(t *testing.T, dsn string, key []byte, more ...string) *exec.Cmd {
@@ -160,7 +226,7 @@ func TestSealedSecretMovedToAnotherRowDoesNotOpen(t *testing.T) {
 		seed(t, s, acme)
 		seed(t, s, "evil")
 		q := "UPDATE connections SET client_secret = (SELECT client_secret FROM connections WHERE id = 'acme-okta') WHERE id = 'evil-okta'"
-		if _, err := s.db.Exec(q); err != nil {
+		if _, err := s.db.ExecContext(t.Context(), q); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := s.Realm(t.Context(), "evil"); err == nil {
@@ -198,7 +264,7 @@ func TestSchemaIsTheRecordedOne(t *testing.T) {
 			q = `SELECT table_name || ' ' || column_name || ' ' || data_type || ' ' || is_nullable || ' ' || COALESCE(collation_name, '-')
 				FROM information_schema.columns WHERE table_schema = 'public' AND table_name NOT LIKE 'goose%' ORDER BY table_name, ordinal_position`
 		}
-		rows, err := s.db.Query(q)
+		rows, err := s.db.QueryContext(t.Context(), q)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -14,13 +14,18 @@ import (
 // migrationLock is the number of the advisory lock under which one process migrates.
 const migrationLock = 7_767_283
 
+// connectTimeout is for a server that is busy; a request gives up earlier, by its own deadline.
+const connectTimeout = 5 * time.Second
+
 func (s *Store) openPostgres(ctx context.Context) error {
 	s.d = postgresDialect()
 	config, err := pgx.ParseConfig(s.o.DSN)
 	if err != nil { // pgx takes the password out of its errors
 		return fmt.Errorf("postgres address: %w", err)
 	}
-	config.ConnectTimeout = min(max(config.ConnectTimeout, time.Second), 5*time.Second)
+	if config.ConnectTimeout <= 0 || config.ConnectTimeout > connectTimeout {
+		config.ConnectTimeout = connectTimeout
+	}
 	s.db = stdlib.OpenDB(*config)
 	s.db.SetMaxOpenConns(32)
 	s.db.SetMaxIdleConns(32)

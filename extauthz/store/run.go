@@ -65,7 +65,7 @@ func (s *Store) followSQLite(ctx context.Context) (err error) {
 		return fmt.Errorf("start change feed: %w", err)
 	}
 	defer func() { err = errors.Join(err, f.stop(last)) }()
-	s.repeat(ctx, s.every, "follow changes", func(context.Context) error { return f.poll(last) })
+	s.repeat(ctx, s.patience.poll, "follow changes", func(context.Context) error { return f.poll(last) })
 	return nil
 }
 

@@ -52,14 +52,14 @@ type Options struct {
 
 // Store is the durable state. Its methods may be called from many goroutines.
 type Store struct {
-	o       Options
-	d       dialect
-	path    string  // of the SQLite file; empty on PostgreSQL
-	db      *sql.DB // writes: on SQLite a single connection
-	readers *sql.DB
-	origin  string // this handle's name in the change feed
-	serving *os.File
-	every   time.Duration // how often the change feed is polled
+	o        Options
+	d        dialect
+	path     string  // of the SQLite file; empty on PostgreSQL
+	db       *sql.DB // writes: on SQLite a single connection
+	readers  *sql.DB
+	origin   string // this handle's name in the change feed
+	serving  *os.File
+	patience // real time; tests on a busy machine have more of it
 
 	stamps   atomic.Uint64
 	fresh    atomic.Pointer[time.Time] // caches are trusted until then; nil: never
@@ -68,6 +68,13 @@ type Store struct {
 	people   *cache[personKey, *record]
 	realms   *cache[tenant.ID, *idp.Realm]
 	lookups  *cache[string, tenant.ID]
+}
+
+// patience is measured by timers, not by Now.
+type patience struct {
+	poll  time.Duration // how often the change feed is looked at
+	read  time.Duration // how long a read may take
+	lease time.Duration // how long a writer waits for a handle that does not follow
 }
 
 // How long a call may take. A request waits no longer for a database that does not answer than it takes to say so.
@@ -88,7 +95,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
-	s := &Store{o: o, origin: tenant.RandomName(), every: pollEvery}
+	s := &Store{o: o, origin: tenant.RandomName(), patience: patience{poll: pollEvery, read: readTimeout, lease: lease + lease/20}}
 	s.makeCaches()
 	if err := s.open(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("open store: %w", err), s.Close())

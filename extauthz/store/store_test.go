@@ -70,6 +70,8 @@ func (d *database) openWith(t testing.TB, o Options) *Store {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// The suites make hundreds of writes, and each waits for a poll. Tests move Now alone: no timer may end a wait for them.
+	s.patience = patience{poll: time.Millisecond, read: time.Minute, lease: time.Minute}
 	t.Cleanup(func() {
 		if err := s.Close(); err != nil {
 			t.Error(err)
@@ -82,7 +84,6 @@ func (d *database) openWith(t testing.TB, o Options) *Store {
 func (d *database) serve(t testing.TB) *Store {
 	t.Helper()
 	s := d.open(t)
-	s.every = time.Millisecond // the suites make hundreds of writes, and each waits for a poll
 	run(t, s)
 	return s
 }
@@ -138,11 +139,11 @@ func postgres(t testing.TB) string {
 	var b [6]byte
 	_, _ = rand.Read(b[:])
 	name := "ssogate_test_" + hex.EncodeToString(b[:])
-	if _, err := admin.Exec("CREATE DATABASE " + name); err != nil {
+	if _, err := admin.ExecContext(t.Context(), "CREATE DATABASE "+name); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if _, err := admin.Exec("DROP DATABASE " + name + " WITH (FORCE)"); err != nil {
+		if _, err := admin.ExecContext(context.Background(), "DROP DATABASE "+name+" WITH (FORCE)"); err != nil {
 			t.Error(err)
 		}
 		if err := admin.Close(); err != nil {

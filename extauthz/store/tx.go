@@ -46,7 +46,7 @@ func (q querier) scan(ctx context.Context, each func(scan func(...any) error) er
 // read runs fn on the pool of readers. Each statement sees the state of its own start.
 func (s *Store) read(ctx context.Context, op string, fn func(context.Context, querier) error) error {
 	defer s.observe(op, s.now())
-	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	ctx, cancel := context.WithTimeout(ctx, s.patience.read)
 	defer cancel()
 	if err := fn(ctx, querier{s.d, s.readers}); err != nil {
 		return fmt.Errorf("%s: %w", op, err)
@@ -57,7 +57,7 @@ func (s *Store) read(ctx context.Context, op string, fn func(context.Context, qu
 // snapshot runs fn in a transaction, so that all its statements see one state.
 func (s *Store) snapshot(ctx context.Context, op string, fn func(context.Context, querier) error) error {
 	defer s.observe(op, s.now())
-	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	ctx, cancel := context.WithTimeout(ctx, s.patience.read)
 	defer cancel()
 	if err := s.inSnapshot(ctx, fn); err != nil {
 		return fmt.Errorf("%s: %w", op, err)
