@@ -109,8 +109,10 @@ func TestAmbiguousRequestIsRefusedInBothHeaderForms(t *testing.T) {
 		"query apart":        {call{path: "/", change: func(h *authv3.AttributeContext_HttpRequest) { h.Query = "a=b" }}, 400, reasonForm},
 		"two bodies": {call{path: "/auth/logout", body: "a", change: func(h *authv3.AttributeContext_HttpRequest) { h.RawBody = []byte("b") }},
 			400, reasonForm},
-		"cookie and bearer": {call{path: "/", lines: []line{{"cookie", "__Host-ssogate=x"}, {"authorization", "Bearer abc"}}}, 400, reasonTwoCreds},
-		"repeated state":    {call{path: "/auth/callback/oidc?state=a&state=b"}, 400, httpreq.ReasonQueryRepeated},
+		"cookie and bearer":  {call{path: "/", lines: []line{{"cookie", "__Host-ssogate=x"}, {"authorization", "Bearer abc"}}}, 400, reasonTwoCreds},
+		"odd spelling":       {call{path: "/", lines: []line{{"x.sso.role", "Admin"}}}, 400, reasonHeaders},
+		"odd spelling later": {call{path: "/", lines: []line{{"x_sso_role~", "Admin"}}}, 400, reasonHeaders},
+		"repeated state":     {call{path: "/auth/callback/oidc?state=a&state=b"}, 400, httpreq.ReasonQueryRepeated},
 	} {
 		for _, raw := range []bool{true, false} {
 			_, err := parseRequest(tc.check(raw), testHostOf(t), names)

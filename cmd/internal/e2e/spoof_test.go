@@ -18,6 +18,7 @@ func spoofs() map[string][][2]string {
 		"empty":          {{"x-sso-role", ""}},
 		"byte over 0x7f": {{"x-sso-role", "Admin\xff"}},
 		"nominated":      {{"connection", "x-sso-role"}, {"x-sso-role", "Admin"}},
+		"other dashes":   {{"x.sso.role", "Admin"}, {"x~sso~role", "Admin"}},
 		"mixed":          {{"x-sso_role", "Admin"}, {"x_sso-role", "Admin"}},
 		"trailing":       {{"x-sso-role-", "Admin"}, {"x-sso-role_", "Admin"}},
 	}
