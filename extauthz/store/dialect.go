@@ -68,6 +68,9 @@ func again(err error) bool {
 	if errors.Is(err, errAgain) {
 		return true
 	}
+	if e, ok := errors.AsType[*sqlite.Error](err); ok {
+		return e.Code()&0xff == sqlite3.SQLITE_BUSY // another process kept the writer's lock: this one never began
+	}
 	e, ok := errors.AsType[*pgconn.PgError](err)
 	return ok && (e.Code == "40001" || e.Code == "40P01") // serialization_failure, deadlock_detected
 }

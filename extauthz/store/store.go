@@ -74,6 +74,7 @@ type Store struct {
 type patience struct {
 	poll  time.Duration // how often the change feed is looked at
 	read  time.Duration // how long a read may take
+	write time.Duration // how long a write may take, its turn at the writer included
 	lease time.Duration // how long a writer waits for a handle that does not follow
 }
 
@@ -95,7 +96,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
-	s := &Store{o: o, origin: tenant.RandomName(), patience: patience{poll: pollEvery, read: readTimeout, lease: lease + lease/20}}
+	s := &Store{o: o, origin: tenant.RandomName(), patience: patience{poll: pollEvery, read: readTimeout, write: writeTimeout, lease: lease + lease/20}}
 	s.makeCaches()
 	if err := s.open(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("open store: %w", err), s.Close())

@@ -71,7 +71,7 @@ func (d *database) openWith(t testing.TB, o Options) *Store {
 		t.Fatal(err)
 	}
 	// The suites make hundreds of writes, and each waits for a poll. Tests move Now alone: no timer may end a wait for them.
-	s.patience = patience{poll: time.Millisecond, read: time.Minute, lease: time.Minute}
+	s.patience = patience{poll: time.Millisecond, read: time.Minute, write: time.Minute, lease: time.Minute}
 	t.Cleanup(func() {
 		if err := s.Close(); err != nil {
 			t.Error(err)

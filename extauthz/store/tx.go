@@ -146,7 +146,7 @@ func (s *Store) write(ctx context.Context, op string, fn func(context.Context, *
 
 // attempt runs fn once and returns the number of its last change, 0 when it changed nothing that is cached.
 func (s *Store) attempt(ctx context.Context, fn func(context.Context, *tx) error) (last int64, err error) {
-	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	ctx, cancel := context.WithTimeout(ctx, s.patience.write)
 	defer cancel()
 	sqlTx, err := s.db.BeginTx(ctx, s.d.write)
 	if err != nil {
