@@ -253,6 +253,13 @@ func TestTwentyTabsAtOnceAllLandOnTheirOwnPages(t *testing.T) {
 	land(t, tabs, "restored without a flow cookie", pages, open)
 	calm(t, "restored without a flow cookie", p, tabs)
 
+	if t.Failed() {
+		for line := range strings.Lines(s.Gate.Output()) {
+			if !strings.Contains(line, `"level":"INFO"`) {
+				t.Log(line)
+			}
+		}
+	}
 	t.Logf("20 tabs three times in %s, %d codes redeemed", time.Since(began).Round(time.Millisecond), s.IdP.Count("POST /token"))
 }
 

@@ -169,9 +169,11 @@ func (s *Stack) writeConfig(o Options, issuer string) {
 	if o.Store != "" {
 		fmt.Fprintf(&b, "store: %q\n", o.Store)
 	}
+	policy := "timeout: 1s" // the default is for a machine that does not run a browser, Envoy and a compiler beside the gate
 	if o.Policy != "" {
-		fmt.Fprintf(&b, "policy: {path: %q}\n", o.Policy)
+		policy += fmt.Sprintf(", path: %q", o.Policy)
 	}
+	fmt.Fprintf(&b, "policy: {%s}\n", policy)
 	_, port, _ := net.SplitHostPort(s.Host)
 	tls := ""
 	if o.TLS != nil {
