@@ -48,6 +48,7 @@ type Options struct {
 	People      int                              // cached users; 0: 100,000
 	Observe     func(op string, d time.Duration) // told each call that reached the database
 	CacheLookup func(cache string, hit bool)     // told each look into a cache
+	Patient     bool                             // for a command: a busy machine makes it slow, not wrong
 }
 
 // Store is the durable state. Its methods may be called from many goroutines.
@@ -83,6 +84,8 @@ const (
 	readTimeout  = time.Second
 	writeTimeout = 5 * time.Second
 	openTimeout  = time.Minute
+
+	commandTimeout = 30 * time.Second
 )
 
 // Open opens or creates the database, brings its schema up to date and sees to it that there are keys. Caches are in
@@ -98,6 +101,9 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	defer cancel()
 	s := &Store{o: o, origin: tenant.RandomName(), patience: patience{poll: pollEvery, read: readTimeout, write: writeTimeout, lease: lease + lease/20}}
 	s.makeCaches()
+	if o.Patient {
+		s.patience.read, s.patience.write = commandTimeout, commandTimeout
+	}
 	if err := s.open(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("open store: %w", err), s.Close())
 	}
