@@ -18,8 +18,11 @@ import (
 	"github.com/open-policy-agent/opa/v1/topdown"
 )
 
-// testBudget bounds all tests of a policy together.
-const testBudget = 5 * time.Second
+// testBudget bounds all tests of a policy together while the gate loads it; a person who runs them has more patience.
+const (
+	testBudget    = 5 * time.Second
+	commandBudget = 2 * time.Minute
+)
 
 // TestOptions say which tests [Test] runs and how.
 type TestOptions struct {
@@ -108,6 +111,7 @@ func Test(ctx context.Context, fsys fs.FS, o TestOptions) (TestReport, error) {
 		run.cover = cover.New()
 	}
 	report := TestReport{Threshold: o.Threshold}
+	run.budget = commandBudget
 	if report.Tests, err = l.test(ctx, run); err != nil {
 		return TestReport{}, err
 	}
@@ -163,18 +167,20 @@ type testRun struct {
 	filter  *regexp.Regexp
 	explain bool
 	cover   *cover.Cover
+	budget  time.Duration // 0: testBudget
 }
 
 // test compiles modules and tests together, apart from what is served, and runs every test rule.
 func (l *loading) test(ctx context.Context, run testRun) ([]TestResult, error) {
-	ctx, done := context.WithTimeout(ctx, testBudget)
+	budget := cmp.Or(run.budget, testBudget)
+	ctx, done := context.WithTimeout(ctx, budget)
 	defer done()
 	compiler := l.compiler(!l.foreign).WithEnablePrintStatements(true)
 	runner := tester.NewRunner().
 		SetCompiler(compiler).
 		SetStore(l.store).
 		SetModules(l.modules).
-		SetTimeout(testBudget).
+		SetTimeout(budget).
 		RaiseBuiltinErrors(!l.foreign).
 		CapturePrintOutput(true).
 		EnableTracing(run.explain)
@@ -199,7 +205,7 @@ func (l *loading) test(ctx context.Context, run testRun) ([]TestResult, error) {
 		return nil, err
 	}
 	if ctx.Err() != nil {
-		return nil, failf("", "make the tests smaller", "the tests did not end within %s", testBudget)
+		return nil, failf("", "make the tests smaller", "the tests did not end within %s", budget)
 	}
 	if err := l.checkTestData(compiler); err != nil {
 		return nil, err

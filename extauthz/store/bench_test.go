@@ -16,7 +16,7 @@ func hot(t testing.TB) (*Store, session.Session) {
 	gate.o.Now, gate.patience.poll = time.Now, pollEvery
 	run(t, gate)
 	c := seed(t, gate, acme)
-	s := mustSignIn(t, gate, identity(acme, c, "alice"))
+	s := mustSignIn(t, gate, identity(c, "alice"))
 	check(t, gate, s)
 	return gate, s
 }
@@ -73,7 +73,7 @@ func BenchmarkSignIn(b *testing.B) {
 	n := 0
 	for b.Loop() {
 		n++
-		mustSignIn(b, gate, identity(acme, s.Connection, fmt.Sprint("u", n)))
+		mustSignIn(b, gate, identity(s.Connection, fmt.Sprint("u", n)))
 	}
 }
 

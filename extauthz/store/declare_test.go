@@ -30,7 +30,7 @@ func TestDeclaringTheSameAgainChangesNothing(t *testing.T) {
 	each(t, func(t *testing.T, d *database) {
 		s := d.serve(t)
 		declare(t, s, declaration())
-		signedIn := mustSignIn(t, s, identity(acme, acmeOkta, "alice"))
+		signedIn := mustSignIn(t, s, identity(acmeOkta, "alice"))
 		before := realm(t, s, acme)
 		events, err := s.AuditEvents(t.Context(), acme, 1000)
 		if err != nil {

@@ -37,7 +37,7 @@ func TestFrozenGateStopsTrustingItsCachesBeforeACommandReturns(t *testing.T) {
 	d := sqliteFile(t)
 	command := d.open(t)
 	c := seed(t, command, acme)
-	s := mustSignIn(t, command, identity(acme, c, "alice"))
+	s := mustSignIn(t, command, identity(c, "alice"))
 	gate := frozen(t, d)
 	for range 2 {
 		if p, err := gate.Person(t.Context(), acme, s.User, c); err != nil || !p.User.Active {
@@ -80,7 +80,7 @@ func TestCommandIsInForceBesideARunningGate(t *testing.T) {
 	gate, command := d.serve(t), d.open(t)
 	c := seed(t, gate, acme)
 	for range 10 {
-		s := mustSignIn(t, gate, identity(acme, c, "alice"))
+		s := mustSignIn(t, gate, identity(c, "alice"))
 		if _, err := gate.Get(t.Context(), acme, s.Hash); err != nil {
 			t.Fatal(err)
 		}
@@ -119,7 +119,7 @@ func TestHitReachesNoDatabase(t *testing.T) {
 	}
 	gate := d.openWith(t, o)
 	c := seed(t, gate, acme)
-	s := mustSignIn(t, gate, identity(acme, c, "alice"))
+	s := mustSignIn(t, gate, identity(c, "alice"))
 	stop := run(t, gate)
 	check := func() {
 		got, err := gate.Get(t.Context(), acme, s.Hash)
@@ -151,7 +151,7 @@ func TestChangeByAnUnknownProgramEmptiesTheCaches(t *testing.T) {
 	d := sqliteFile(t)
 	gate := d.serve(t)
 	c := seed(t, gate, acme)
-	s := mustSignIn(t, gate, identity(acme, c, "alice"))
+	s := mustSignIn(t, gate, identity(c, "alice"))
 	if _, err := gate.Person(t.Context(), acme, s.User, c); err != nil {
 		t.Fatal(err)
 	}
@@ -263,7 +263,7 @@ func TestDatabaseThatFailsIsAnErrorAndNotAnAbsence(t *testing.T) {
 			t.Fatal(err)
 		}
 		c := seed(t, s, acme)
-		in := signIn(identity(acme, c, "alice"))
+		in := signIn(identity(c, "alice"))
 		out, _, err := s.SignIn(t.Context(), in)
 		if err != nil {
 			t.Fatal(err)

@@ -98,7 +98,7 @@ func TestLastSeenIsWrittenInBatchesAndNeverLowered(t *testing.T) {
 			if n > 3 { // a few people, many sessions
 				n = 0
 			}
-			made = append(made, mustSignIn(t, a, identity(acme, c, fmt.Sprint("u", n))))
+			made = append(made, mustSignIn(t, a, identity(c, fmt.Sprint("u", n))))
 		}
 		late, early := d.clock.Now().Add(10*time.Minute), d.clock.Now().Add(5*time.Minute)
 		for _, s := range made {
@@ -123,7 +123,7 @@ func TestLastSeenSurvivesTheEndOfRun(t *testing.T) {
 	d := sqliteFile(t)
 	gate := d.open(t)
 	c := seed(t, gate, acme)
-	s := mustSignIn(t, gate, identity(acme, c, "alice"))
+	s := mustSignIn(t, gate, identity(c, "alice"))
 	stop := run(t, gate)
 	gate.Touch(acme, s.Hash, d.clock.Now().Add(time.Second))
 	stop()
@@ -136,7 +136,7 @@ func TestCachedSessionKeepsItsLastSeenAfterTheBatch(t *testing.T) {
 	d := sqliteFile(t)
 	gate := d.serve(t)
 	c := seed(t, gate, acme)
-	s := mustSignIn(t, gate, identity(acme, c, "alice"))
+	s := mustSignIn(t, gate, identity(c, "alice"))
 	if _, err := gate.Get(t.Context(), acme, s.Hash); err != nil {
 		t.Fatal(err)
 	}
@@ -159,7 +159,7 @@ func TestExpiredRowsAreSweptAndLiveOnesStay(t *testing.T) {
 	each(t, func(t *testing.T, d *database) {
 		s := d.open(t)
 		c := seed(t, s, acme)
-		old := mustSignIn(t, s, identity(acme, c, "alice"))
+		old := mustSignIn(t, s, identity(c, "alice"))
 		burn := func() error {
 			return s.Burn(t.Context(), acme, c, "state", [32]byte{1}, d.clock.Now().Add(10*time.Minute))
 		}
@@ -176,7 +176,7 @@ func TestExpiredRowsAreSweptAndLiveOnesStay(t *testing.T) {
 			t.Errorf("forgotten too early: %v", err)
 		}
 		d.clock.advance(limits.Absolute + keepSessions - time.Second)
-		young := mustSignIn(t, s, identity(acme, c, "alice"))
+		young := mustSignIn(t, s, identity(c, "alice"))
 		sweep()
 		if _, err := s.Get(t.Context(), acme, old.Hash); err != nil {
 			t.Errorf("an ended session is listed for a day: %v", err)
@@ -233,7 +233,7 @@ func TestUsersAreListedInPages(t *testing.T) {
 		c := seed(t, s, acme)
 		var made []directory.UserID
 		for _, sub := range []string{"alice", "ALINA", "bob", "carol"} {
-			made = append(made, mustSignIn(t, s, identity(acme, c, sub)).User)
+			made = append(made, mustSignIn(t, s, identity(c, sub)).User)
 		}
 		for _, tc := range []struct {
 			q    UserQuery
@@ -271,7 +271,7 @@ func TestGroupsOfProvisionedPeopleFollowTheGroupKey(t *testing.T) {
 	each(t, func(t *testing.T, d *database) {
 		s := d.open(t)
 		c := seed(t, s, acme)
-		u := mustSignIn(t, s, identity(acme, c, "alice")).User
+		u := mustSignIn(t, s, identity(c, "alice")).User
 		for _, q := range []string{
 			"UPDATE users SET source = 'scim' WHERE tenant = 'acme'",
 			"UPDATE tenants SET scim = 1 WHERE id = 'acme'",
@@ -294,7 +294,7 @@ func TestGroupsOfProvisionedPeopleFollowTheGroupKey(t *testing.T) {
 			}
 		}
 		// Claims of a provisioned person change nothing, and a list that was cut does not stop them.
-		i := identity(acme, c, "alice")
+		i := identity(c, "alice")
 		i.GroupState, i.DisplayName = 0, "Somebody Else"
 		mustSignIn(t, s, i)
 		if p, err := s.Person(t.Context(), acme, u, c); err != nil || p.User.DisplayName == "Somebody Else" || !slices.Equal(p.Groups, []string{"ext-2"}) && !slices.Equal(p.Groups, []string{"Security", "Ops"}) {

@@ -16,7 +16,7 @@ var errLocked = errors.New("locked by another process")
 
 // lockFile takes an exclusive lock on path until the file is closed or the process ends, however it ends.
 func lockFile(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // the path is the operator's own
 	if err != nil {
 		return nil, fmt.Errorf("open lock file: %w", err)
 	}

@@ -66,7 +66,7 @@ func child(dsn string) int {
 // signInForEver prints each session once it is written, until the process is killed.
 func signInForEver(s *Store) int {
 	for n := 0; ; n++ {
-		out, _, err := s.SignIn(context.Background(), signIn(identity(acme, acmeOkta, fmt.Sprint("u", n%7))))
+		out, _, err := s.SignIn(context.Background(), signIn(identity(acmeOkta, fmt.Sprint("u", n%7))))
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
@@ -179,7 +179,7 @@ func TestSecretsAreNotInTheDatabase(t *testing.T) {
 	d := sqliteFile(t)
 	s := d.open(t)
 	c := seed(t, s, acme)
-	in := signIn(identity(acme, c, "alice"))
+	in := signIn(identity(c, "alice"))
 	if _, _, err := s.SignIn(t.Context(), in); err != nil {
 		t.Fatal(err)
 	}
@@ -314,7 +314,7 @@ func TestOpenedAgainItHoldsWhatItHeld(t *testing.T) {
 	each(t, func(t *testing.T, d *database) {
 		first := d.open(t)
 		c := seed(t, first, acme)
-		s := mustSignIn(t, first, identity(acme, c, "alice"))
+		s := mustSignIn(t, first, identity(c, "alice"))
 		before, err := first.Keys(t.Context())
 		if err != nil {
 			t.Fatal(err)

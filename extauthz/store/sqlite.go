@@ -44,7 +44,7 @@ func (s *Store) openSQLite(ctx context.Context, path string) (err error) {
 
 // private creates the file for its owner alone; SQLite gives its side files the same mode.
 func private(path string) error {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // the path is the operator's own
 	if err != nil {
 		return fmt.Errorf("open database: %w", err)
 	}

@@ -60,7 +60,7 @@ type Store struct {
 	readers  *sql.DB
 	origin   string // this handle's name in the change feed
 	serving  *os.File
-	patience // real time; tests on a busy machine have more of it
+	patience patience // real time; tests on a busy machine have more of it
 
 	stamps   atomic.Uint64
 	fresh    atomic.Pointer[time.Time] // caches are trusted until then; nil: never

@@ -180,10 +180,10 @@ const (
 	plantedToken  = "eyJhbGciOiJSUzI1NiJ9.planted-id-token.sig"
 )
 
-func identity(t tenant.ID, c idp.ConnectionID, sub string) idp.Identity {
+func identity(c idp.ConnectionID, sub string) idp.Identity {
 	return idp.Identity{
-		Tenant: t, Connection: c, Issuer: "https://" + string(t) + ".okta.com", Subject: sub, UserName: sub + "@" + string(t) + ".example",
-		Email: sub + "@" + string(t) + ".example", EmailVerified: true, DisplayName: strings.ToTitle(sub),
+		Tenant: acme, Connection: c, Issuer: "https://" + string(acme) + ".okta.com", Subject: sub, UserName: sub + "@" + string(acme) + ".example",
+		Email: sub + "@" + string(acme) + ".example", EmailVerified: true, DisplayName: strings.ToTitle(sub),
 		GroupState: idp.GroupsListed, Groups: []string{"Security", "Everyone"}, Claims: map[string]any{"department": "risk"},
 		SID: "sid-" + sub, IDToken: secret.New(plantedToken), AMR: []string{"pwd", "mfa"},
 	}

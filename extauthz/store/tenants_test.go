@@ -132,8 +132,8 @@ func TestAnotherTenantsThingsAreNotThere(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		user := mustSignIn(t, s, identity(acme, c, "alice")).User
-		gone := mustSignIn(t, s, identity(acme, c, "bob")).User
+		user := mustSignIn(t, s, identity(c, "alice")).User
+		gone := mustSignIn(t, s, identity(c, "bob")).User
 		if err := s.DeleteUser(ctx, acme, gone, "cli"); err != nil {
 			t.Fatal(err)
 		}
@@ -192,7 +192,7 @@ func TestConnectionOfAnOldIdStartsWithNothing(t *testing.T) {
 		if _, err := s.CreateMapping(t.Context(), idp.RoleMapping{Tenant: acme, Connection: c, Kind: idp.MapGroup, Value: "x", Role: "Admin"}, "cli"); err != nil {
 			t.Fatal(err)
 		}
-		old := mustSignIn(t, s, identity(acme, c, "alice"))
+		old := mustSignIn(t, s, identity(c, "alice"))
 		if err := s.DeleteConnection(t.Context(), acme, c, "cli"); err != nil {
 			t.Fatal(err)
 		}
@@ -204,7 +204,7 @@ func TestConnectionOfAnOldIdStartsWithNothing(t *testing.T) {
 		if r := realm(t, s, acme); len(r.Mappings) != 0 {
 			t.Errorf("mappings %+v", r.Mappings)
 		}
-		if again := mustSignIn(t, s, identity(acme, c, "alice")); again.User == old.User {
+		if again := mustSignIn(t, s, identity(c, "alice")); again.User == old.User {
 			t.Error("the old link still holds")
 		}
 	})
@@ -219,10 +219,10 @@ func TestEveryChangeHasItsAuditRow(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		alice := mustSignIn(t, s, identity(acme, c, "alice"))
+		alice := mustSignIn(t, s, identity(c, "alice"))
 		_, offErr := s.SetActive(ctx, acme, alice.User, false, "cli")
 		_, onErr := s.SetActive(ctx, acme, alice.User, true, "cli")
-		in := mustSignIn(t, s, identity(acme, c, "alice"))
+		in := mustSignIn(t, s, identity(c, "alice"))
 		_, revokeErr := s.Revoke(ctx, acme, session.Revocation{Hash: &in.Hash, Reason: "test", Actor: "cli"})
 		if err := errors.Join(offErr, onErr, revokeErr,
 			s.DeleteUser(ctx, acme, alice.User, "cli"), s.LiftTombstone(ctx, acme, alice.User, "cli"),
@@ -257,5 +257,5 @@ func TestEveryChangeHasItsAuditRow(t *testing.T) {
 func mustSignInAfterLift(t testing.TB, s *Store, old session.Session) directory.UserID {
 	t.Helper()
 	makeConnection(t, s, acme, old.Connection)
-	return mustSignIn(t, s, identity(acme, old.Connection, "alice")).User
+	return mustSignIn(t, s, identity(old.Connection, "alice")).User
 }

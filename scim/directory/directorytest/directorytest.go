@@ -53,9 +53,9 @@ func Run(t *testing.T, open func(t *testing.T) World) {
 
 func (w World) handles() map[string]Handle { return map[string]Handle{"A": w.A, "B": w.B} }
 
-func person(t testing.TB, h Handle, id tenant.ID, u directory.UserID, c tenant.ConnectionID) directory.Person {
+func person(t testing.TB, h Handle, u directory.UserID, c tenant.ConnectionID) directory.Person {
 	t.Helper()
-	p, err := h.Person(t.Context(), id, u, c)
+	p, err := h.Person(t.Context(), "acme", u, c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +66,7 @@ func bothHandles(t *testing.T, w World) {
 	c := w.Tenant(t, "acme")
 	u := w.SignIn(t, "acme", c, "alice", []string{"Security"}, map[string]any{"department": "risk"})
 	for name, h := range w.handles() {
-		p := person(t, h, "acme", u, c)
+		p := person(t, h, u, c)
 		if p.User.ID != u || p.User.Tenant != "acme" || !p.User.Active || p.User.Source != directory.JIT || p.Stamp == 0 {
 			t.Errorf("handle %s: %+v", name, p)
 		}
@@ -81,7 +81,7 @@ func rewrites(t *testing.T, w World) {
 	for _, groups := range [][]string{{"Security", "Admins"}, {"Security"}, nil, {"Sales"}} {
 		u := w.SignIn(t, "acme", c, "alice", groups, map[string]any{"n": len(groups)})
 		for name, h := range w.handles() {
-			if p := person(t, h, "acme", u, c); len(p.Groups) != len(groups) || len(groups) > 0 && !reflect.DeepEqual(p.Groups, groups) {
+			if p := person(t, h, u, c); len(p.Groups) != len(groups) || len(groups) > 0 && !reflect.DeepEqual(p.Groups, groups) {
 				t.Errorf("handle %s: groups %q, want %q", name, p.Groups, groups)
 			}
 		}
@@ -92,7 +92,7 @@ func perConnection(t *testing.T, w World) {
 	c := w.Tenant(t, "acme")
 	other := w.Connection(t, "acme")
 	u := w.SignIn(t, "acme", c, "alice", []string{"Security"}, map[string]any{"department": "risk"})
-	if p := person(t, w.A, "acme", u, other); len(p.Groups) != 0 || len(p.Claims) != 0 {
+	if p := person(t, w.A, u, other); len(p.Groups) != 0 || len(p.Claims) != 0 {
 		t.Errorf("over a connection never used: groups %q, claims %v", p.Groups, p.Claims)
 	}
 }
@@ -100,14 +100,14 @@ func perConnection(t *testing.T, w World) {
 func switched(t *testing.T, w World) {
 	c := w.Tenant(t, "acme")
 	u := w.SignIn(t, "acme", c, "alice", nil, nil)
-	epoch := person(t, w.B, "acme", u, c).User.Epoch
+	epoch := person(t, w.B, u, c).User.Epoch
 	for i, active := range []bool{false, true, false, true} {
 		h := []Handle{w.A, w.B}[i/2]
 		if _, err := h.SetActive(t.Context(), "acme", u, active, "cli"); err != nil {
 			t.Fatal(err)
 		}
 		for name, h := range w.handles() {
-			p := person(t, h, "acme", u, c)
+			p := person(t, h, u, c)
 			if p.User.Active != active {
 				t.Errorf("handle %s: active %v after %v", name, p.User.Active, active)
 			}
@@ -115,13 +115,13 @@ func switched(t *testing.T, w World) {
 				t.Errorf("handle %s: epoch %d did not rise", name, p.User.Epoch)
 			}
 		}
-		epoch = person(t, w.A, "acme", u, c).User.Epoch
+		epoch = person(t, w.A, u, c).User.Epoch
 	}
-	before := person(t, w.A, "acme", u, c).User.Version
+	before := person(t, w.A, u, c).User.Version
 	if _, err := w.A.SetActive(t.Context(), "acme", u, true, "cli"); err != nil {
 		t.Fatal(err)
 	}
-	if after := person(t, w.A, "acme", u, c).User.Version; after != before {
+	if after := person(t, w.A, u, c).User.Version; after != before {
 		t.Errorf("nothing changed, and the version went from %d to %d", before, after)
 	}
 }
@@ -130,8 +130,8 @@ func deleted(t *testing.T, w World) {
 	c := w.Tenant(t, "acme")
 	for i, h := range []Handle{w.A, w.B} {
 		u := w.SignIn(t, "acme", c, []string{"alice", "bob"}[i], nil, nil)
-		person(t, w.A, "acme", u, c)
-		person(t, w.B, "acme", u, c)
+		person(t, w.A, u, c)
+		person(t, w.B, u, c)
 		if err := h.DeleteUser(t.Context(), "acme", u, "cli"); err != nil {
 			t.Fatal(err)
 		}
@@ -151,7 +151,7 @@ func anotherTenant(t *testing.T, w World) {
 	evil := w.Tenant(t, "evil")
 	u := w.SignIn(t, "acme", c, "alice", nil, nil)
 	for name, h := range w.handles() {
-		person(t, h, "acme", u, c) // it is in the cache now
+		person(t, h, u, c) // it is in the cache now
 		for _, over := range []tenant.ConnectionID{c, evil} {
 			if _, err := h.Person(t.Context(), "evil", u, over); !errors.Is(err, directory.ErrNotFound) {
 				t.Errorf("handle %s: person: %v", name, err)
@@ -163,7 +163,7 @@ func anotherTenant(t *testing.T, w World) {
 		if err := h.DeleteUser(t.Context(), "evil", u, "cli"); !errors.Is(err, directory.ErrNotFound) {
 			t.Errorf("handle %s: delete: %v", name, err)
 		}
-		if !person(t, h, "acme", u, c).User.Active {
+		if !person(t, h, u, c).User.Active {
 			t.Errorf("handle %s: switched off by another tenant", name)
 		}
 	}
@@ -206,8 +206,8 @@ func raced(t *testing.T, w World) {
 			t.Error(err)
 		}
 		off.Store(true)
-		person(t, w.A, "acme", u, c)
-		person(t, w.B, "acme", u, c)
+		person(t, w.A, u, c)
+		person(t, w.B, u, c)
 		turn.Lock() // let readers that expect "off" finish before it is on again
 		off.Store(false)
 		turn.Unlock()
@@ -223,16 +223,16 @@ func stamped(t *testing.T, w World) {
 	c := w.Tenant(t, "acme")
 	u := w.SignIn(t, "acme", c, "alice", []string{"Security"}, nil)
 	for name, h := range w.handles() {
-		before := person(t, h, "acme", u, c).Stamp
+		before := person(t, h, u, c).Stamp
 		w.SignIn(t, "acme", c, "alice", []string{"Sales"}, nil)
-		after := person(t, h, "acme", u, c).Stamp
+		after := person(t, h, u, c).Stamp
 		if before == after {
 			t.Errorf("handle %s: groups changed under stamp %d", name, after)
 		}
 		if _, err := w.A.SetActive(t.Context(), "acme", u, false, "cli"); err != nil {
 			t.Fatal(err)
 		}
-		if person(t, h, "acme", u, c).Stamp == after {
+		if person(t, h, u, c).Stamp == after {
 			t.Errorf("handle %s: active changed under stamp %d", name, after)
 		}
 		if _, err := w.A.SetActive(t.Context(), "acme", u, true, "cli"); err != nil {
@@ -244,7 +244,7 @@ func stamped(t *testing.T, w World) {
 func digits(t *testing.T, w World) {
 	c := w.Tenant(t, "acme")
 	u := w.SignIn(t, "acme", c, "alice", nil, map[string]any{"employee": uint64(9007199254740993)})
-	got := person(t, w.B, "acme", u, c).Claims["employee"]
+	got := person(t, w.B, u, c).Claims["employee"]
 	if n, ok := got.(interface{ String() string }); !ok || n.String() != "9007199254740993" {
 		t.Errorf("got %v (%T)", got, got)
 	}
