@@ -75,7 +75,7 @@ func (a *app) openStoreOf(c Config, log *slog.Logger, tune ...func(*store.Option
 	if err != nil {
 		return nil, err
 	}
-	o := store.Options{DSN: dsn, Sealer: sealer, Now: a.now, Log: log, Limits: c.Session.Limits}
+	o := store.Options{DSN: dsn, Sealer: sealer, Now: a.now, Log: log, Limits: c.Session.Limits, Patient: true}
 	for _, t := range tune {
 		t(&o)
 	}

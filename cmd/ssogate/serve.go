@@ -100,7 +100,7 @@ func (g *gate) openStore(a *app) error {
 		return err
 	}
 	g.store, err = a.openStoreOf(g.config, g.log, func(o *store.Options) {
-		o.OnKeys = g.useKeys
+		o.OnKeys, o.Patient = g.useKeys, false
 		o.Observe, o.CacheLookup = g.metrics.StoreOp, g.metrics.CacheLookup
 	})
 	if err != nil {
