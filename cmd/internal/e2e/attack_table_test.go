@@ -112,7 +112,7 @@ func (a attack) message(t *testing.T, m macros) message {
 	out := message{method: unescape(t, m.fill(method)), target: unescape(t, m.fill(target)), host: m["host"], readable: true}
 	cookie := m["cookie"]
 	trailers := false
-	for _, line := range a.lines {
+	for _, line := range repeated(a.lines) {
 		line = unescape(t, m.fill(line))
 		if body, ok := strings.CutPrefix(line, "> "); ok {
 			out.body += body
@@ -137,6 +137,22 @@ func (a attack) message(t *testing.T, m macros) message {
 	}
 	if cookie != "" {
 		out.headers = append(out.headers, [2]string{"Cookie", cookie})
+	}
+	return out
+}
+
+// repeated writes out lines like "120* X-A: b".
+func repeated(lines []string) []string {
+	var out []string
+	for _, line := range lines {
+		count, rest, ok := strings.Cut(line, "* ")
+		n, err := strconv.Atoi(count)
+		if !ok || err != nil {
+			n, rest = 1, line
+		}
+		for range n {
+			out = append(out, rest)
+		}
 	}
 	return out
 }

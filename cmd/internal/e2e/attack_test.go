@@ -15,20 +15,21 @@ func TestNoAttackReachesWhatItsSenderMayNotSee(t *testing.T) {
 	b := besiege(t)
 	client := checkClient(t, b.Stack)
 	slow := b.slowly(t)
-	total := 0
-	for _, a := range attacks(t) {
+	rows := attacks(t)
+	if len(rows) < 500 {
+		t.Errorf("the table has only %d rows", len(rows))
+	}
+	for _, a := range rows {
 		t.Run(a.class+"/"+a.name, func(t *testing.T) {
 			for _, viewer := range []bool{true, false} {
 				m := a.message(t, b.as(viewer))
 				if a.form != "h2" {
 					c := door(t, b.Stack, "http/1.1")
 					b.fire(t, a, viewer, "HTTP/1.1", func(tell func(outcome)) { sendH1(c, m, a.patience(viewer), tell) })
-					total++
 				}
 				if a.form == "" || a.form == "h2" {
 					c := door(t, b.Stack, "h2")
 					b.fire(t, a, viewer, "HTTP/2", func(tell func(outcome)) { sendH2(c, m, a.patience(viewer), tell) })
-					total++
 				}
 				for _, mode := range checkModes {
 					if m.readable {
@@ -47,9 +48,6 @@ func TestNoAttackReachesWhatItsSenderMayNotSee(t *testing.T) {
 	}
 	if seen := b.Upstream.take(); len(seen) > 0 {
 		t.Errorf("after the last attack the dashboard was reached: %s", seen[0].Line)
-	}
-	if total < 300 {
-		t.Errorf("only %d attacks were fired", total)
 	}
 }
 
