@@ -50,8 +50,12 @@ func (u *upstream) Remove(name string) {
 	}
 }
 
-// allow forwards the request.
+// allow forwards the request. One string that a message cannot carry would make the whole answer an error of gRPC's,
+// which Envoy judges by its failure mode: such an answer stays zero, and becomes a fault.
 func allow(outcome envoy.Outcome, u upstream) Answer {
+	if !u.sendable() {
+		return Answer{}
+	}
 	ok := &authv3.OkHttpResponse{HeadersToRemove: u.remove, QueryParametersToRemove: u.cutQuery}
 	for _, h := range u.set {
 		ok.Headers = append(ok.Headers, overwrite(h))
@@ -75,6 +79,20 @@ func allow(outcome envoy.Outcome, u upstream) Answer {
 		outcome: outcome, status: http.StatusOK,
 	}
 }
+
+// sendable reports whether every name and value can go out.
+func (u *upstream) sendable() bool {
+	for _, list := range [][]header{u.set, u.more, u.response, u.setQuery} {
+		for _, h := range list {
+			if !printable(h.name) || !printable(h.value) {
+				return false
+			}
+		}
+	}
+	return !slices.ContainsFunc(u.remove, unprintable) && !slices.ContainsFunc(u.cutQuery, unprintable)
+}
+
+func unprintable(s string) bool { return !printable(s) }
 
 // overwrite says it in both ways Envoy has had: 1.37 reads append_action, the others the deprecated append, and a
 // header that either of them appended would leave the client's own value standing beside ours.

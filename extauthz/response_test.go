@@ -118,6 +118,20 @@ func TestAnswerEnvoyCannotSendIsNotMade(t *testing.T) {
 	}
 }
 
+func TestAllowThatWouldNotMarshalIsNotMade(t *testing.T) {
+	for name, u := range map[string]upstream{
+		"set":      {set: []header{{"cookie", "a=\xff"}}},
+		"more":     {more: []header{{"a", "\xff"}}},
+		"response": {response: []header{{"a\xff", "b"}}},
+		"remove":   {remove: []string{"x-sso-\xff"}},
+		"query":    {cutQuery: []string{"\xff"}},
+	} {
+		if allow(envoy.OutcomeAllow, u).finished() {
+			t.Errorf("%s: made", name)
+		}
+	}
+}
+
 func TestDecisionIDsAreDistinctUUIDsOfVersion8(t *testing.T) {
 	ids, seen := newDecisionIDs(), map[string]bool{}
 	for range 10_000 {
