@@ -15,8 +15,8 @@ import (
 	"github.com/tracio-ai/ssogate/idp/idptest"
 )
 
-// startForeign runs the provider of testdata/foreign with one client that takes one way of authentication.
-func startForeign(t *testing.T, dashboard, method string) (issuer, secret string) {
+// startForeign runs the provider of testdata/foreign with one client.
+func startForeign(t *testing.T, dashboard, method string) (p *Process, issuer, secret string) {
 	t.Helper()
 	node := tools.Require(t, tools.NameNode)
 	packages, err := tools.NodePackages(t.Context())
@@ -37,7 +37,7 @@ func startForeign(t *testing.T, dashboard, method string) (issuer, secret string
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := Start(t, packages, []string{"OP=" + string(settings)}, node, script)
+	p = Start(t, packages, []string{"OP=" + string(settings)}, node, script)
 	issuer = fmt.Sprintf("http://127.0.0.1:%d", port)
 	Eventually(t, "the foreign provider listens", func() bool {
 		if p.Exited() {
@@ -45,7 +45,7 @@ func startForeign(t *testing.T, dashboard, method string) (issuer, secret string
 		}
 		return strings.Contains(p.Output(), "listening on "+issuer)
 	})
-	return issuer, secret
+	return p, issuer, secret
 }
 
 var (
@@ -88,7 +88,7 @@ func TestAForeignProviderSignsPeopleInAndOut(t *testing.T) {
 		t.Run(method, func(t *testing.T) {
 			port := FreePort(t)
 			dashboard := fmt.Sprintf("http://localhost:%d", port)
-			issuer, secret := startForeign(t, dashboard, method)
+			provider, issuer, secret := startForeign(t, dashboard, method)
 			s := NewStack(t, Options{Issuer: issuer, Secret: secret, Port: port, Client: "client_auth: " + method + ", "})
 			withoutPKCE(t, s, issuer)
 			ada := foreignSignIn(t, s, issuer, "ada", "Admin")
@@ -105,6 +105,9 @@ func TestAForeignProviderSignsPeopleInAndOut(t *testing.T) {
 				if got := tc.p.Fetch(http.MethodGet, tc.path); got.Status != tc.status {
 					t.Errorf("%s: %s: %d, want %d", tc.p.Person, tc.path, got.Status, tc.status)
 				}
+			}
+			if got := strings.Count(provider.Output(), "token asked for by "+method+"\n"); got != 2 || strings.Count(provider.Output(), "token asked for") != 2 {
+				t.Errorf("%d codes were redeemed by %s, want 2 and no other:\n%s", got, method, provider.Output())
 			}
 			foreignSignOut(t, s, issuer, ada)
 			if got := vic.Fetch(http.MethodGet, "/api/v1/events"); got.Status != http.StatusOK {

@@ -60,6 +60,10 @@ async function interaction(request, response) {
 }
 
 const server = createServer((request, response) => {
+  if (request.url === '/token') {
+    // The provider takes a secret in either place, whatever the client is registered for: the test wants to know.
+    console.log(`token asked for by ${request.headers.authorization?.startsWith('Basic ') ? 'client_secret_basic' : 'client_secret_post'}`);
+  }
   if (!request.url.startsWith('/interaction/')) {
     return answer(request, response);
   }
