@@ -151,7 +151,7 @@ func (s *Server) answer(ctx context.Context, c *inquiry, in *authv3.CheckRequest
 		return Answer{}, err
 	}
 	if c.who.inactive() {
-		return s.forbid(ctx, c, "your account is not active; ask your administrator")
+		return s.forbid(ctx, c, "your account is not active")
 	}
 	if !c.who.Live {
 		return s.signIn(ctx, c, idp.Ask{})
@@ -174,7 +174,7 @@ func (s *Server) decide(ctx context.Context, c *inquiry) (Answer, error) {
 	roles, err := s.Policy.Roles(ctx, in)
 	if refusal, ok := errors.AsType[*policies.Refusal](err); ok {
 		c.reason, c.detail = refusal.Code, refusal
-		return s.forbid(ctx, c, "the policy could not work out your roles; ask your administrator")
+		return s.forbid(ctx, c, "the policy could not work out your roles")
 	}
 	if err != nil {
 		return Answer{}, fmt.Errorf("ask for roles: %w", err)
@@ -187,7 +187,7 @@ func (s *Server) decide(ctx context.Context, c *inquiry) (Answer, error) {
 	switch d := c.decision; {
 	case d.Code != "":
 		c.detail = errors.New(d.Code + ": " + d.Detail)
-		return s.forbid(ctx, c, "the policy gave no usable answer; ask your administrator")
+		return s.forbid(ctx, c, "the policy gave no usable answer")
 	case d.Allowed && envoy.Under(c.request.Target.Path, envoy.PathSettings) && !slices.Contains(roles, adminRole):
 		return s.forbid(ctx, c, "Settings > Authentication is for Admins")
 	case d.Allowed:
@@ -213,7 +213,7 @@ func (s *Server) permit(ctx context.Context, c *inquiry) (Answer, error) {
 	u.SetIdentity(envoy.HeaderAssertion, assertion)
 	if problem := u.applyPolicy(c.decision, s.PolicyHeaders, s.AnyPolicyHeader); problem != "" {
 		c.detail = errors.New(problem)
-		return s.forbid(ctx, c, "the policy asked for a header it may not set; ask your administrator")
+		return s.forbid(ctx, c, "the policy asked for a header it may not set")
 	}
 	for _, name := range c.request.spoofed {
 		u.Remove(name)

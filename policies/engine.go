@@ -8,8 +8,9 @@ import (
 	"time"
 )
 
-// DefaultTimeout bounds one evaluation where Engine.Timeout is zero.
-const DefaultTimeout = 50 * time.Millisecond
+// DefaultTimeout bounds one evaluation where Engine.Timeout is zero. It is measured by the wall clock: a container that has
+// used up its share of a processor stands still for up to 100 ms, and a refusal for that would be a wrong one.
+const DefaultTimeout = 250 * time.Millisecond
 
 // Engine serves one revision at a time. The zero value has none and refuses everything; it is safe
 // for concurrent use and must not be copied.

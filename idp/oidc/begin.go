@@ -92,12 +92,11 @@ func acrValues(conn idp.Connection, a idp.Attempt) []string {
 	return conn.Settings.ACRValues
 }
 
-// authorizeURL ends in an empty fragment: a browser carries the fragment of the page it came from over to a redirect
-// target that has none (RFC 9110 §10.2.2), and what stands there is not the provider's business.
+// authorizeURL adds the parameters to those the endpoint may already have (RFC 6749 §3.1).
 func authorizeURL(endpoint string, params url.Values) string {
 	join := "?"
 	if strings.Contains(endpoint, "?") {
 		join = "&"
 	}
-	return endpoint + join + params.Encode() + "#"
+	return endpoint + join + params.Encode()
 }

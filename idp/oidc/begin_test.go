@@ -18,7 +18,7 @@ func begin(t *testing.T, w *world, a idp.Attempt) url.Values {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.HasSuffix(to.URL, "#") || strings.Count(to.URL, "#") != 1 || to.Form != nil {
+	if strings.Contains(to.URL, "#") || to.Form != nil {
 		t.Errorf("redirect %+v; want an empty fragment at its end", to)
 	}
 	u, err := url.Parse(to.URL)
