@@ -38,12 +38,9 @@ func (u *Upstream) take() []Seen {
 // globex is a second company on the same host: what is sealed for it must mean nothing for the first.
 const globex = "  - {id: globex, slug: globex}\n"
 
-// patient gives a decision all the time there is: tests share their machine, and a 503 for want of it is no finding.
-const patient = "policy: {timeout: 1s}\n"
-
 func besiege(t *testing.T) *besieged {
 	t.Helper()
-	s := NewStack(t, Options{TLS: NewTLS(t), Extra: globex + patient})
+	s := NewStack(t, Options{TLS: NewTLS(t), Extra: globex})
 	b := &besieged{Stack: s, viewer: s.As("vic")}
 	b.viewer.SignIn("/events")
 	b.value = b.cookie(b.viewer)
