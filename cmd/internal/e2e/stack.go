@@ -41,6 +41,8 @@ type Options struct {
 	Tenant string // further keys of the tenant, YAML flow ("domains: [acme.example], ")
 	Policy string // a policy folder
 	Port   int    // of the dashboard; 0: a free one
+	Envoy  string // another Envoy than the newest supported: its program
+	Target string // and its release, for which the configuration is rendered
 	Client string // further keys of the connection, YAML flow ("client_auth: client_secret_post, ")
 }
 
@@ -70,7 +72,10 @@ type Stack struct {
 // NewStack starts everything and waits until Envoy lets a check through to the gate.
 func NewStack(t testing.TB, o Options) *Stack {
 	t.Helper()
-	envoyPath := tools.Require(t, tools.NameEnvoy)
+	envoyPath := o.Envoy
+	if envoyPath == "" {
+		envoyPath = tools.Require(t, tools.NameEnvoy)
+	}
 	dir := shortDir(t)
 	scheme := "http"
 	if o.TLS != nil {
@@ -197,6 +202,9 @@ func (s *Stack) startEnvoy(path string, o Options) {
 	args := []string{"envoy", "config", "-c", s.Config}
 	if o.TLS == nil {
 		args = append(args, "--plain")
+	}
+	if o.Target != "" {
+		args = append(args, "--target", o.Target)
 	}
 	rendered := s.CLI(args...)
 	file := filepath.Join(s.Dir, "envoy.yaml")
