@@ -19,6 +19,7 @@ type Metrics struct {
 	checks   *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
 	sheds    *prometheus.CounterVec
+	inFlight prometheus.Gauge
 	signIns  *prometheus.CounterVec
 	signTime *prometheus.HistogramVec
 	idp      *prometheus.CounterVec
@@ -41,6 +42,7 @@ func NewMetrics(version string) *Metrics {
 		checks:   counter("ssogate_checks_total", "Checks answered.", "outcome"),
 		seconds:  histogram("ssogate_check_seconds", "Time to answer a check.", checkBuckets, "outcome"),
 		sheds:    counter("ssogate_checks_shed_total", "Checks refused at once because too many were in flight.", "kind"),
+		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{Name: "ssogate_checks_in_flight", Help: "Checks being answered now."}),
 		signIns:  counter("ssogate_sign_ins_total", "Sign-ins that came back from an identity provider.", "protocol", "provider", "result"),
 		signTime: histogram("ssogate_sign_in_seconds", "Time from sending a browser to its provider until it came back.", signBuckets, "protocol"),
 		idp:      counter("ssogate_idp_requests_total", "Requests to identity providers.", "kind", "result"),
@@ -52,7 +54,7 @@ func NewMetrics(version string) *Metrics {
 	}
 	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "ssogate_build_info", Help: "The running version."}, []string{"version"})
 	build.WithLabelValues(version).Set(1)
-	m.registry.MustRegister(m.checks, m.seconds, m.sheds, m.signIns, m.signTime, m.idp, m.caches, m.store, m.revision, m.reloads, m.dropped, build,
+	m.registry.MustRegister(m.checks, m.seconds, m.sheds, m.inFlight, m.signIns, m.signTime, m.idp, m.caches, m.store, m.revision, m.reloads, m.dropped, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for _, o := range envoy.Outcomes() {
 		m.checks.WithLabelValues(string(o))
@@ -79,6 +81,19 @@ func (m *Metrics) check(o envoy.Outcome, took time.Duration) {
 	}
 	m.checks.WithLabelValues(string(o)).Inc()
 	m.seconds.WithLabelValues(string(o)).Observe(took.Seconds())
+}
+
+// entered and left keep the gauge of checks in flight.
+func (m *Metrics) entered() {
+	if m != nil {
+		m.inFlight.Inc()
+	}
+}
+
+func (m *Metrics) left() {
+	if m != nil {
+		m.inFlight.Dec()
+	}
 }
 
 func (m *Metrics) shed() {

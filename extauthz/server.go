@@ -103,8 +103,10 @@ func (s *Server) Check(ctx context.Context, in *authv3.CheckRequest) (out *authv
 	c := &inquiry{id: s.ids.New(), began: s.Now()}
 	var answer Answer
 	n := s.inFlight.Add(1)
+	s.Metrics.entered()
 	defer func() {
 		s.inFlight.Add(-1)
+		s.Metrics.left()
 		if p := recover(); p != nil {
 			c.fault = fmt.Errorf("panic: %v", p)
 			answer = Answer{}

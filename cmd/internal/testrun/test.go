@@ -26,7 +26,8 @@ func test(ctx context.Context, packages []string, out io.Writer) int {
 		packages = []string{"./..."}
 	}
 	env := environment()
-	missing := tools.InstallAll(ctx, out)
+	var used bytes.Buffer // said again at the end, where people look
+	missing := tools.InstallAll(ctx, io.MultiWriter(out, &used))
 	server, err := tools.StartPostgres(ctx)
 	if err != nil {
 		missing = errors.Join(missing, err)
@@ -41,6 +42,7 @@ func test(ctx context.Context, packages []string, out io.Writer) int {
 	if server != nil {
 		err = errors.Join(err, server.Stop())
 	}
+	_, _ = out.Write(onlyUsed(used.String()))
 	return report.finish(out, missing, err)
 }
 
@@ -140,4 +142,15 @@ func unracedTests(tree fs.FS) (map[string][]string, error) {
 		return nil, fmt.Errorf("look for tests without the race detector: %w", err)
 	}
 	return found, nil
+}
+
+// onlyUsed keeps the lines that name a tool and its version.
+func onlyUsed(text string) []byte {
+	var kept []byte
+	for line := range strings.Lines(text) {
+		if strings.HasPrefix(line, "using ") {
+			kept = append(kept, line...)
+		}
+	}
+	return kept
 }

@@ -162,3 +162,9 @@ func TestMisuseIsNotASuccess(t *testing.T) {
 		t.Errorf("an unknown tool: exit %d, want 1", code)
 	}
 }
+
+func TestVersionsAreSaidAgainAtTheEnd(t *testing.T) {
+	if got := string(onlyUsed("Reading lists\nusing ENVOY 1.40.0 p\nE: x\nusing NODE 20 q\n")); got != "using ENVOY 1.40.0 p\nusing NODE 20 q\n" {
+		t.Errorf("got %q", got)
+	}
+}
