@@ -63,7 +63,7 @@ func (cmd userListCmd) Run(a *app) error {
 		if _, err := a.realm(s, c, t); err != nil {
 			return err
 		}
-		users, err := s.Users(a.ctx, t, store.UserQuery{Match: cmd.Match, After: directory.UserID(cmd.After), Limit: cmd.Limit})
+		users, err := s.ListUsers(a.ctx, t, store.UserQuery{Match: cmd.Match, After: directory.UserID(cmd.After), Limit: cmd.Limit})
 		if err != nil {
 			return fmt.Errorf("list users: %w", err)
 		}
@@ -246,7 +246,7 @@ func (a *app) user(s *store.Store, c Config, t tenant.ID, name string) (director
 	if _, err := a.realm(s, c, t); err != nil {
 		return u, err
 	}
-	all, err := s.Users(a.ctx, t, store.UserQuery{Match: name, Limit: 1000})
+	all, err := s.ListUsers(a.ctx, t, store.UserQuery{Match: name, Limit: 1000})
 	if err != nil {
 		return u, fmt.Errorf("find user %s: %w", quote(name), err)
 	}

@@ -247,7 +247,7 @@ func TestUsersAreListedInPages(t *testing.T) {
 			{UserQuery{Match: "%"}, nil},
 			{UserQuery{Match: "\x00"}, nil},
 		} {
-			all, err := s.Users(t.Context(), acme, tc.q)
+			all, err := s.ListUsers(t.Context(), acme, tc.q)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -300,7 +300,7 @@ func TestGroupsOfProvisionedPeopleFollowTheGroupKey(t *testing.T) {
 		if p, err := s.Person(t.Context(), acme, u, c); err != nil || p.User.DisplayName == "Somebody Else" || !slices.Equal(p.Groups, []string{"ext-2"}) && !slices.Equal(p.Groups, []string{"Security", "Ops"}) {
 			t.Errorf("%+v, %v", p, err)
 		}
-		if groups, err := s.Groups(t.Context(), acme); err != nil || len(groups) != 3 || groups[0].DisplayName != "Ops" {
+		if groups, err := s.ListGroups(t.Context(), acme); err != nil || len(groups) != 3 || groups[0].DisplayName != "Ops" {
 			t.Errorf("groups %+v, %v", groups, err)
 		}
 		if _, err := s.db.ExecContext(t.Context(), "UPDATE users SET active = NULL"); err != nil {

@@ -162,7 +162,7 @@ func TestAnotherTenantsThingsAreNotThere(t *testing.T) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
-		if all, err := s.Users(ctx, "evil", UserQuery{}); err != nil || len(all) != 0 {
+		if all, err := s.ListUsers(ctx, "evil", UserQuery{}); err != nil || len(all) != 0 {
 			t.Errorf("users: %v, %v", all, err)
 		}
 		if _, _, ok, err := s.Document(ctx, "evil", c, "jwks"); err != nil || ok {

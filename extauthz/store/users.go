@@ -60,8 +60,8 @@ type UserQuery struct {
 	Limit int              // 0: 100
 }
 
-// Users lists users for people to look at.
-func (s *Store) Users(ctx context.Context, t tenant.ID, want UserQuery) ([]directory.User, error) {
+// ListUsers lists users of either source for people to look at.
+func (s *Store) ListUsers(ctx context.Context, t tenant.ID, want UserQuery) ([]directory.User, error) {
 	if !storable(want.Match) || !storable(string(want.After)) {
 		return nil, nil
 	}
@@ -82,8 +82,8 @@ func (s *Store) Users(ctx context.Context, t tenant.ID, want UserQuery) ([]direc
 	return all, err
 }
 
-// Groups lists the tenant's groups by name.
-func (s *Store) Groups(ctx context.Context, t tenant.ID) ([]directory.Group, error) {
+// ListGroups lists the tenant's groups by name.
+func (s *Store) ListGroups(ctx context.Context, t tenant.ID) ([]directory.Group, error) {
 	var all []directory.Group
 	err := s.read(ctx, "list groups", func(ctx context.Context, q querier) error {
 		return q.scan(ctx, func(scan func(...any) error) error {

@@ -1,6 +1,9 @@
 // Package directory holds who a tenant's people are: users and groups in the shapes of RFC 7643. Users come over SCIM
 // or, where a tenant has no SCIM, are created at their first sign-in; both kinds live here.
 //
+// What SCIM writes goes through Store and Tx; what the gate asks on every request, through Reader. The names of columns
+// that filters may use are published here, so that the store keeps SQL to itself and a filter stays text and values.
+//
 // A user record says whether a person is active. It never says what they may do: roles are computed by policy from
 // groups and claims on every change, and are not stored.
 package directory
@@ -8,6 +11,7 @@ package directory
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -42,12 +46,25 @@ type User struct {
 	ExternalID  string
 	DisplayName string
 	Emails      []Email
-	Active      bool  // only true lets a person in; null in SCIM is inactive
+	Active      bool  // only true lets a person in
+	ActiveUnset bool  // active is null or was removed: inactive, and left out of answers
 	Epoch       int64 // raised to end the person's sessions
 	Version     int64 // the ETag's number
 	Created     time.Time
 	Modified    time.Time
 	LastSignIn  time.Time // zero: never
+
+	// Doc is a JSON object of every stored attribute that has no field of its own, in the names of RFC 7643: all but
+	// id, externalId, userName, active, groups, meta and schemas. DisplayName and Emails are read from it. Nil where
+	// only the gate reads.
+	Doc    json.RawMessage
+	Groups []GroupRef // when asked for
+}
+
+// GroupRef is a group as a user's groups show it.
+type GroupRef struct {
+	ID          GroupID
+	DisplayName string
 }
 
 // Email is one value of a user's emails.
@@ -78,7 +95,7 @@ func (u User) Email() string {
 	return first
 }
 
-// Group is a set of users (RFC 7643 §4.2) without its members.
+// Group is a set of users (RFC 7643 §4.2).
 type Group struct {
 	ID          GroupID
 	Tenant      tenant.ID
@@ -87,6 +104,7 @@ type Group struct {
 	Version     int64
 	Created     time.Time
 	Modified    time.Time
+	Members     []UserID // when asked for
 }
 
 // Link is the memory of a sign-in: which provider's subject a user is, and what was asserted last.
