@@ -1,6 +1,7 @@
 // Package idptest is a pretend OpenID Connect provider: discovery, keys that rotate, a page to pick a person from,
 // single-use codes bound to client, redirect URI and PKCE, userinfo and sign-out, with the manners of well-known
-// providers and, by name, the faults of a broken or hostile one.
+// providers and, by name, the faults of a broken or hostile one. Beside it stand the SCIM client of such a provider and
+// a page for its admins.
 //
 // It promises to behave as OpenID Connect Core, RFC 6749, RFC 7636 and RFC 9207 ask wherever no fault is switched on,
 // so that a relying party that works here works elsewhere. It asks nobody for a password: whoever reaches it can be
@@ -61,6 +62,7 @@ type Options struct {
 	Flavor  Flavor
 	Alg     string // signing algorithm; empty is RS256
 	Note    string // one more sentence on the page that lists the people
+	Panel   string // path of the provisioning panel, where there is one: the pages link to it
 }
 
 // Request is one request the provider saw.

@@ -24,6 +24,7 @@ type view struct {
 	Fields  []field // sent back with the button
 	People  []entry
 	Confirm string // label of a single button
+	Panel   string // path of the provisioning panel
 }
 
 type field struct{ Name, Value string }
@@ -35,7 +36,7 @@ type entry struct {
 }
 
 func (o *OP) render(w http.ResponseWriter, status int, v view) {
-	v.Base = strings.TrimSuffix(o.base.Path, "/")
+	v.Base, v.Panel = strings.TrimSuffix(o.base.Path, "/"), o.opts.Panel
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("X-Frame-Options", "DENY")
 	w.WriteHeader(status)
