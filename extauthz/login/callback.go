@@ -76,7 +76,8 @@ func fits(v *visit, b returning, found bool) error {
 }
 
 // notOurs is for an attempt that opens and is too old, used, or of another browser. That is mostly a person with many
-// tabs: with a session they land, without one they are sent again, once.
+// tabs: with a session they land, without one they are sent again, once. Anybody can get such an attempt and lead
+// others to it: it exchanges nobody's account for one at another company without asking them.
 func (h *Handler) notOurs(w http.ResponseWriter, v *visit, b returning, code idp.Code) {
 	if v.Live && v.Session.Tenant == b.Tenant {
 		redirect(w, http.StatusSeeOther, h.absolute(b.landing()))
@@ -84,6 +85,10 @@ func (h *Handler) notOurs(w http.ResponseWriter, v *visit, b returning, code idp
 	}
 	if b.Retry > 0 || !b.connection.Enabled {
 		h.end(w, v, b, "", &idp.Error{Code: code, Err: errors.New("attempt is expired, used, or of another browser")})
+		return
+	}
+	if v.Live {
+		h.confirmSwitch(w, v, b.connection, ask{returnTo: b.landing()})
 		return
 	}
 	h.again(w, v, b, b.Ask)
@@ -104,6 +109,10 @@ func (h *Handler) arrive(w http.ResponseWriter, v *visit, b returning) {
 	c := b.connection
 	if b.held(v) && v.Session.Connection == c.ID && v.Session.Created.After(b.Begun) {
 		redirect(w, http.StatusSeeOther, h.absolute(b.landing())) // another tab was faster: its session is this one's too
+		return
+	}
+	if v.Live && v.Session.Tenant != b.Tenant && v.Session.Created.After(b.Begun) {
+		h.confirmSwitch(w, v, c, ask{returnTo: b.landing()}) // its provider kept the answer until they had signed in elsewhere
 		return
 	}
 	if !b.held(v) && v.flow.looping(h.Now()) {

@@ -65,6 +65,8 @@ func explain(code idp.Code) explanation {
 		return explanation{http.StatusBadRequest, "You were signed in several times in a row, and each time the session was lost.", "Check that your browser accepts cookies from this site, that its clock is right, and that the address is the one you were given. Then wait a minute and try again.", true, false}
 	case idp.CodeDeprovisioned, idp.CodeInactive:
 		return explanation{http.StatusForbidden, "Your access to this application has been turned off.", askAdmin, false, true}
+	case idp.CodeAmbiguous, idp.CodeLinked:
+		return explanation{http.StatusForbidden, "Your identity could not be matched with one account.", askAdmin, false, true}
 	case idp.CodeNotProvisioned:
 		return explanation{http.StatusForbidden, "You are not set up for this application yet.", "Ask your administrator to assign it to you.", false, true}
 	default:

@@ -11,9 +11,10 @@
 //	    ?connection=               OpenID Connect Core §4; iss equals the connection's   302 provider; another account in use: confirm
 //	    ?switch=1                  ask the provider for another account                  302 provider
 //	GET /auth/callback/oidc[/id]   1 state opens                                         no: sign-in page
-//	                               2 state fresh and of this browser                     no: live session → 303; else once more; else page
+//	                               2 state fresh and of this browser                     no: live session → 303, of another tenant: confirm;
+//	                                                                                     else once more; else page
 //	                               3 path, connection, version as when it began          no: page
-//	                               4 another tab's session is newer than the attempt     303 return path, code unused
+//	                               4 another tab's session is newer than the attempt     303 return path, code unused; another tenant's: confirm
 //	                               5 fifth sign-in within a minute                       page
 //	                               6 attempt used up                                     used before: as 2
 //	                               7 connector verifies the answer                       refused: page; prompt=none: once more

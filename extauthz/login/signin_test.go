@@ -305,3 +305,45 @@ func TestHandlerKeepsTimeForThePage(t *testing.T) {
 		t.Error("a call without a deadline of its own")
 	}
 }
+
+// TestAnswerOfAnotherBrowserSwapsNobodysAccount: an attacker who is an admin at one company begins a sign-in there and
+// leads someone who works for another company to its callback. Sent on to the attacker's provider without a question,
+// they would come back as the attacker's person, and type into the attacker's account from then on.
+func TestAnswerOfAnotherBrowserSwapsNobodysAccount(t *testing.T) {
+	w := newWorld(t)
+	w.add("evil", nil, connection("evil", "evil-idp"))
+	lure := w.approve(w.browser().open("/auth/login?connection=evil-idp&return_to=/x"), "mallory")
+	victim := w.browser()
+	victim.signedIn("alice")
+	for _, site := range []string{"cross-site", "same-site", "none", ""} {
+		victim.site = site
+		resp := victim.open(lure)
+		if resp.StatusCode != http.StatusOK || !strings.Contains(body(resp), "Sign in with another account?") {
+			t.Errorf("from %q: %d %s", site, resp.StatusCode, resp.Header.Get("Location"))
+		}
+	}
+	if got := body(victim.open("/events")); got != "dashboard for alice@acme.example" {
+		t.Errorf("afterwards the dashboard says %q", got)
+	}
+}
+
+// TestHeldBackAnswerSwapsNobodysAccount: as above, but begun in the victim's own browser while nobody was signed in, and
+// answered by the hostile provider only once somebody is.
+func TestHeldBackAnswerSwapsNobodysAccount(t *testing.T) {
+	w := newWorld(t)
+	w.add("evil", nil, connection("evil", "evil-idp"))
+	victim := w.browser()
+	held := w.approve(victim.open("/auth/login?connection=evil-idp&return_to=/x"), "mallory")
+	w.pass(time.Second)
+	victim.signedIn("alice")
+	if resp := victim.open(held); resp.StatusCode != http.StatusOK || !strings.Contains(body(resp), "Sign in with another account?") {
+		t.Errorf("no question: %d %s", resp.StatusCode, resp.Header.Get("Location"))
+	}
+	if got := body(victim.open("/events")); got != "dashboard for alice@acme.example" || len(w.done) != 1 {
+		t.Errorf("afterwards the dashboard says %q, %d answers were taken", got, len(w.done))
+	}
+	chosen := victim.open("/auth/login?connection=evil-idp&return_to=/x") // the person says yes
+	if resp := victim.open(w.approve(chosen, "mallory")); resp.Header.Get("Location") != origin+"/x" {
+		t.Errorf("chosen by the person: %d %s", resp.StatusCode, resp.Header.Get("Location"))
+	}
+}
