@@ -36,6 +36,7 @@ var floors = map[string]int{
 	"scim/internal/filter":       0,
 	"scim/internal/jsonread":     0,
 	"scim/internal/patch":        0,
+	"scim/internal/schema":       0,
 }
 
 const cmdFloor = 5
@@ -43,6 +44,10 @@ const cmdFloor = 5
 // neighbours are the imports allowed within a floor, each with its reason.
 var neighbours = map[[2]string]string{
 	{"idp/jwt", "idp/secret"}: "a signing key is a secret that must not be printed",
+
+	{"scim/internal/filter", "scim/internal/schema"}: "a filter's names and comparisons are the attribute table's",
+	{"scim/internal/patch", "scim/internal/schema"}:  "a change's names and characteristics are the attribute table's",
+	{"scim/internal/patch", "scim/internal/filter"}:  "the path of a change holds a filter (RFC 7644 §3.5.2)",
 }
 
 // testPackages help tests and the demo. Nothing that ships may lean on them.
