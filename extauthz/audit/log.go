@@ -31,6 +31,7 @@ type Log struct {
 	mu     sync.Mutex
 	buffer []byte
 	spare  []byte
+	flying int // bytes that a flush has taken and not written yet
 	err    error
 	wake   chan struct{}
 	once   sync.Once
@@ -49,7 +50,7 @@ func (l *Log) Write(d Decision) error {
 	l.init()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.buffer) > bufferCap {
+	if len(l.buffer)+l.flying > bufferCap { // what a hanging write holds may come back
 		if l.OnDrop != nil {
 			l.OnDrop()
 		}
@@ -89,7 +90,7 @@ func (l *Log) Run(ctx context.Context) error {
 func (l *Log) Flush() error {
 	l.mu.Lock()
 	out := l.buffer
-	l.buffer, l.spare = l.spare[:0], nil
+	l.buffer, l.spare, l.flying = l.spare[:0], nil, len(out)
 	l.mu.Unlock()
 	n, err := 0, error(nil)
 	if len(out) > 0 {
@@ -97,6 +98,7 @@ func (l *Log) Flush() error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.flying = 0
 	if err != nil {
 		l.err = fmt.Errorf("write decision log: %w", err)
 		l.buffer = append(append([]byte(nil), out[min(n, len(out)):]...), l.buffer...)

@@ -114,6 +114,30 @@ func TestFullLogRefusesAndCounts(t *testing.T) {
 	}
 }
 
+// hanging is a disk that takes its time and then fails; meanwhile is what happens in that time.
+type hanging struct{ meanwhile func() }
+
+func (h hanging) Write([]byte) (int, error) {
+	h.meanwhile()
+	return 0, errors.New("input/output error")
+}
+
+func TestDiskThatHangsAndFailsCostsBoundedMemory(t *testing.T) {
+	l := &Log{}
+	fill := func() {
+		for l.Write(whole()) == nil {
+		}
+	}
+	l.Out = hanging{meanwhile: fill}
+	for range 4 {
+		fill()
+		_ = l.Flush() // its error is what this is about
+	}
+	if len(l.buffer) > bufferCap+maxLine {
+		t.Errorf("%d bytes are kept, at most %d", len(l.buffer), bufferCap)
+	}
+}
+
 func TestRunWritesWhatIsLeft(t *testing.T) {
 	out := &failing{}
 	l := &Log{Out: out}
