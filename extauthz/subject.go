@@ -71,23 +71,30 @@ func (s *Server) whoAsks(ctx context.Context, cookies httpreq.Cookies) (asker, e
 // inactive reports someone who is known, with an otherwise valid session or one that deactivation ended, and may not in.
 func (a asker) inactive() bool { return a.found && !a.User.Active }
 
-// input joins session, person and realm into what policy sees. It is the only place where the asserted identity, the
-// directory's user and policy's subject meet.
+// input joins session, person and realm into what policy sees.
 func (a asker) input(in policies.Input) policies.Input {
-	in.Subject = policies.Subject{
-		ID:          string(a.User.ID),
-		UserName:    a.User.UserName,
-		Email:       a.User.Email(),
-		DisplayName: a.User.DisplayName,
-		Groups:      a.person.Groups,
-		Claims:      a.person.Claims,
-		Active:      a.User.Active,
-		Source:      string(a.User.Source),
-	}
-	in.Tenant = policies.Tenant{ID: string(a.Realm.Tenant.ID), Slug: a.Realm.Tenant.Slug, RoleMappings: mappings(a.Realm.Mappings)}
-	in.Connection = policies.Connection{ID: string(a.Connection.ID), Protocol: string(a.Connection.Protocol), Provider: string(a.Connection.Provider)}
+	in = Input(in, a.Realm, a.Connection, a.person)
 	in.Session = policies.Session{AuthTime: a.Session.AuthTime, ACR: a.Session.ACR, AMR: a.Session.AMR}
-	in.SubjectVersion, in.TenantVersion = a.person.Stamp, a.Realm.Stamp
+	return in
+}
+
+// Input tells policy about a person of a realm as seen over one connection; the session and the request are the
+// caller's to add. It is the only place where the asserted identity, the directory's user and policy's subject meet.
+func Input(in policies.Input, realm idp.Realm, over idp.Connection, person directory.Person) policies.Input {
+	user := person.User
+	in.Subject = policies.Subject{
+		ID:          string(user.ID),
+		UserName:    user.UserName,
+		Email:       user.Email(),
+		DisplayName: user.DisplayName,
+		Groups:      person.Groups,
+		Claims:      person.Claims,
+		Active:      user.Active,
+		Source:      string(user.Source),
+	}
+	in.Tenant = policies.Tenant{ID: string(realm.Tenant.ID), Slug: realm.Tenant.Slug, RoleMappings: mappings(realm.Mappings)}
+	in.Connection = policies.Connection{ID: string(over.ID), Protocol: string(over.Protocol), Provider: string(over.Provider)}
+	in.SubjectVersion, in.TenantVersion = person.Stamp, realm.Stamp
 	return in
 }
 
