@@ -36,6 +36,8 @@ const (
 	CodeDeprovisioned  Code = "deprovisioned"
 	CodeNotProvisioned Code = "not_provisioned"
 	CodeInactive       Code = "inactive"
+	CodeAmbiguous      Code = "person-ambiguous" // what was asserted joins two provisioned people
+	CodeLinked         Code = "person-linked"    // the person is another subject's of this connection already
 )
 
 // Error is a sign-in that ended for a reason outside the gate. It has three readers: Code is shown to the person,
