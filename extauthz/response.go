@@ -174,11 +174,12 @@ func (a Answer) finished() bool {
 	return (a.response.GetStatus().GetCode() == int32(codes.OK)) == allowed && (a.response.GetOkResponse() != nil) == allowed
 }
 
-// metadata puts the ids that access logs print on every answer. The policy's own entries come first: the gate's win.
+// metadata puts the ids that access logs print on every answer. The policy's own entries come first: the gate's win. An
+// entry that a message cannot carry is left out, for it would make the whole answer an error of gRPC's.
 func (a Answer) metadata(extra map[string]any, ids map[string]string) Answer {
 	fields := make(map[string]*structpb.Value, len(ids)+len(extra))
 	for k, v := range extra {
-		if value, err := structpb.NewValue(v); err == nil {
+		if value, err := structpb.NewValue(v); err == nil && utf8.ValidString(k) {
 			fields[k] = value
 		}
 	}

@@ -142,3 +142,15 @@ func TestDecisionIDsAreDistinctUUIDsOfVersion8(t *testing.T) {
 		seen[id] = true
 	}
 }
+
+// TestMetadataThatWouldNotMarshalIsLeftOut: gRPC would answer an error in its place, which a front end judges by its own
+// failure mode: where that is open, a denial would be an allow.
+func TestMetadataThatWouldNotMarshalIsLeftOut(t *testing.T) {
+	a := bareFault().metadata(map[string]any{"a\xff": 1.0, "b": "\xff", "c": map[string]any{"\xff": 1.0}, "d": "kept"}, nil)
+	if _, err := proto.Marshal(a.response); err != nil {
+		t.Fatal(err)
+	}
+	if got := a.response.GetDynamicMetadata().GetFields(); len(got) != 1 || got["d"].GetStringValue() != "kept" {
+		t.Errorf("fields %v", got)
+	}
+}
