@@ -211,14 +211,31 @@ func listen(address string) (net.Listener, error) {
 		_ = c.Close()
 		return nil, fmt.Errorf("listen on %s: %w", path, syscall.EADDRINUSE)
 	}
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("remove the old socket: %w", err)
+	if err := removeSocket(path); err != nil {
+		return nil, err
 	}
 	l, err := net.Listen("unix", path) //nolint:noctx // opening a local listener does not block
 	if err != nil {
 		return nil, err
 	}
 	return l, os.Chmod(path, 0o660) //nolint:gosec // Envoy runs as another user of the same group
+}
+
+// removeSocket removes a socket and nothing else: a path that was mistyped may name the database.
+func removeSocket(path string) error {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil
+	case err != nil:
+		return fmt.Errorf("look for an old socket: %w", err)
+	case info.Mode().Type() != os.ModeSocket:
+		return fmt.Errorf("listen on %s: something that is no socket is there", path)
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("remove the old socket: %w", err)
+	}
+	return nil
 }
 
 func taken(name, address string, err error) error {
@@ -228,14 +245,16 @@ func taken(name, address string, err error) error {
 	return fmt.Errorf("listen.%s: %w", name, err)
 }
 
-// serve runs everything until ctx ends or a part of it fails, and waits for all of it. The check listener drains before
-// the store stops, so that what it still answers can be looked up and logged.
+// serve runs everything until ctx ends or a part of it fails, and waits for all of it. The check listener drains first:
+// what it still lets pass finds the HTTP listener open, what it still answers can be looked up and logged.
 func (g *gate) serve(ctx context.Context, l listeners) error {
 	doors, closeDoors := context.WithCancel(ctx)
 	defer closeDoors()
+	beside, closeBeside := context.WithCancel(context.WithoutCancel(ctx))
+	defer closeBeside()
 	behind, closeBehind := context.WithCancel(context.WithoutCancel(ctx))
 	defer closeBehind()
-	var front, back sync.WaitGroup
+	var front, side, back sync.WaitGroup
 	errs := make(chan error, 8)
 	run := func(wg *sync.WaitGroup, ctx context.Context, what string, f func(context.Context) error) {
 		wg.Go(func() {
@@ -253,11 +272,13 @@ func (g *gate) serve(ctx context.Context, l listeners) error {
 	run(&front, doors, "check listener", func(ctx context.Context) error {
 		return (&extauthz.GRPC{Server: g.server, Healthy: g.healthy}).Serve(ctx, l.check)
 	})
-	run(&front, doors, "http listener", func(ctx context.Context) error { return serveHTTP(ctx, l.http, g.public()) })
-	run(&front, doors, "ops listener", func(ctx context.Context) error { return serveHTTP(ctx, l.ops, g.ops(doors)) })
+	run(&side, beside, "http listener", func(ctx context.Context) error { return serveHTTP(ctx, l.http, g.public()) })
+	run(&side, beside, "ops listener", func(ctx context.Context) error { return serveHTTP(ctx, l.ops, g.ops(doors)) })
 	g.log.Info("gate serves", "check", g.config.Listen.Check, "http", g.config.Listen.HTTP, "ops", g.config.Listen.Ops,
 		"public_url", g.config.PublicURL.String(), "policy", g.engine.Revision().ID, "version", version())
 	front.Wait()
+	closeBeside()
+	side.Wait()
 	closeBehind()
 	back.Wait()
 	close(errs)
