@@ -6,14 +6,15 @@ import (
 	"strings"
 )
 
-// Ranges no provider is reached at (IANA special-purpose registries, RFC 6890), and the two addresses where clouds keep credentials that look
-// public or are not in a registry.
+// Ranges no provider is reached at (IANA special-purpose registries, RFC 6890), and the addresses where clouds keep credentials that look public,
+// are not in a registry, or stand among private ones.
 var (
 	special4 = prefixes("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24",
 		"192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24")
 	special6 = prefixes("2001::/23", "2001:db8::/32", "3fff::/20")
 	// never holds for a host the operator allows by name as well: nobody's provider lives there, and its DNS may be another's.
-	never = prefixes("0.0.0.0/8", "169.254.0.0/16", "168.63.129.16/32", "224.0.0.0/4", "240.0.0.0/4", "::/128", "fe80::/10", "fec0::/10", "ff00::/8")
+	never = prefixes("0.0.0.0/8", "169.254.0.0/16", "168.63.129.16/32", "100.100.100.200/32", "192.0.0.192/32", "224.0.0.0/4", "240.0.0.0/4",
+		"::/128", "fd00:ec2::254/128", "fd20:ce::254/128", "fe80::/10", "fec0::/10", "ff00::/8")
 
 	global6 = netip.MustParsePrefix("2000::/3")
 	nat64   = netip.MustParsePrefix("64:ff9b::/96")

@@ -76,6 +76,15 @@ func TestOperatorsWordOpensWhatItNames(t *testing.T) {
 	}
 }
 
+// TestHostAllowedByNameLeadsToNoCloudsCredentials: whoever answers for the name's DNS would have the gate fetch them.
+func TestHostAllowedByNameLeadsToNoCloudsCredentials(t *testing.T) {
+	for _, text := range []string{"169.254.169.254", "fd00:ec2::254", "fd20:ce::254", "100.100.100.200", "192.0.0.192", "168.63.129.16"} {
+		if (allowList{}).check(netip.MustParseAddr(text), reachNamed) {
+			t.Errorf("%s is reached", text)
+		}
+	}
+}
+
 func TestAllowEntriesThatSayTooMuchOrNothingAreRefused(t *testing.T) {
 	for _, entry := range []string{"", "https://idp", "idp:443", "*.corp.example", "10.0.0.0/33", "10.0.0.0/", "0.0.0.0/0", "::/0", "::ffff:10.0.0.0/104", "a b", "idp/x", "[::1]"} {
 		if list, err := parseAllow([]string{entry}); err == nil {
