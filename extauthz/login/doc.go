@@ -26,10 +26,11 @@
 //	GET /auth/jwks.json            keys of x-sso-assertion                               200, cacheable
 //	else                                                                                 404, or 405
 //
-// It promises: nothing is stored for a visitor before a provider has vouched for them; an attempt is accepted once, in
-// the browser that began it, for ten minutes (RFC 6749 §10.12, RFC 9700 §4.7); a code is sent to the provider once; every
-// address the browser is sent to is a provider's, made by a connector, or a path on PublicURL; every refusal of an
-// attempt of ours is an audit row, a log line and a page with one calm sentence.
+// It promises: nothing is stored for a visitor before a provider has vouched for them but that an attempt was used, until
+// it would be too old, and, a bounded number a minute, that one was refused; an attempt is accepted once, in the browser
+// that began it, for ten minutes (RFC 6749 §10.12, RFC 9700 §4.7); a code is sent to the provider once; every address the
+// browser is sent to is a provider's, made by a connector, or a path on PublicURL; every refusal of an attempt of ours is
+// a log line, a page with one calm sentence and, within that bound, an audit row.
 //
 // It never says whether an account or a company exists, never shows what a provider wrote, never reads X-Forwarded-*,
 // and never decides what a person may do.

@@ -73,7 +73,8 @@ type Handler struct {
 	MaxCalls              int
 	MaxCallsPerConnection int
 
-	calls inFlight
+	calls    inFlight
+	refusals refusals
 }
 
 // CookieNames are the names this handler's cookies go by.

@@ -1,6 +1,7 @@
 package login
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"strings"
@@ -122,7 +123,7 @@ func (h *Handler) busy(w http.ResponseWriter, v *visit, c idp.Connection) {
 	h.Page(w, f)
 }
 
-// refused ends an attempt: a page for the person, a line for the operator, a row for the tenant's auditor.
+// refused ends an attempt: a page for the person, a line for the operator and, within bounds, a row for the tenant's auditor.
 func (h *Handler) refused(w http.ResponseWriter, v *visit, c idp.Connection, returnTo, subject string, err error) {
 	code := idp.CodeOf(err)
 	ctx, id := v.Context(), RequestID(v.Context())
@@ -130,7 +131,19 @@ func (h *Handler) refused(w http.ResponseWriter, v *visit, c idp.Connection, ret
 	if e := v.get("error"); e != "" { // written by the provider, or by anyone: for the operator's eyes only
 		attrs = append(attrs, "provider_error", cut(e, 64), "provider_error_description", cut(v.get("error_description"), 256))
 	}
+	audited := h.refusals.claim(c.ID, h.Now())
+	if !audited {
+		attrs = append(attrs, "audited", false)
+	}
 	h.log().WarnContext(ctx, "sign-in refused", attrs...)
+	if audited {
+		h.recordRefusal(ctx, v, c, subject, code)
+	}
+	h.explained(w, code, id, c, returnTo)
+}
+
+func (h *Handler) recordRefusal(ctx context.Context, v *visit, c idp.Connection, subject string, code idp.Code) {
+	id := RequestID(ctx)
 	row := audit.Event{
 		At: h.Now(), Tenant: c.Tenant, Actor: "gate", Action: audit.SignInRefused, Target: string(c.ID), Connection: c.ID,
 		Subject: subject, Outcome: "refused", Reason: string(code), RequestID: id, IP: v.ip(),
@@ -138,7 +151,6 @@ func (h *Handler) refused(w http.ResponseWriter, v *visit, c idp.Connection, ret
 	if err := h.Audit.Record(ctx, row); err != nil { // the person stays out either way
 		h.log().ErrorContext(ctx, "audit row lost", "tenant", c.Tenant, "request_id", id, "err", err)
 	}
-	h.explained(w, code, id, c, returnTo)
 }
 
 // explained shows the page of a code.
