@@ -22,10 +22,14 @@ const (
 	formPage
 	formGRPC
 	formGRPCWeb
+	formSCIM
 )
 
 // form picks a refusal's form. A page is for navigations and plain form posts; whatever is unknown gets JSON.
 func form(r Request) refusalForm {
+	if r.scimForm {
+		return formSCIM
+	}
 	switch r.Kind {
 	case httpreq.KindPage:
 		return formPage

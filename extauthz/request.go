@@ -28,6 +28,7 @@ type Request struct {
 	headers   headers
 	spoofed   []string // identity headers the client sent, as named by it
 	faultForm bool     // the front end takes faults as error_response
+	scimForm  bool     // a provisioning client: a refusal is an RFC 7644 error
 }
 
 // The room an allowed request must leave under Envoy's limits for the headers the gate adds: past either limit Envoy
@@ -99,6 +100,7 @@ func parseRequest(in *authv3.CheckRequest, host httpreq.Host, names session.Cook
 	if raw == nil {
 		return r, refuse(http.StatusBadRequest, reasonForm, "the check carries no HTTP request")
 	}
+	r.scimForm = strings.HasPrefix(raw.GetPath(), envoy.PathSCIM) // decides the form of a refusal and nothing else
 	var err error
 	if r.headers, err = readHeaders(raw); err != nil {
 		return r, err

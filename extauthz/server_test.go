@@ -151,9 +151,14 @@ func TestRefusalSpeaksTheAskersLanguage(t *testing.T) {
 		"grpc-web":       {[]line{{"content-type", "application/grpc-web+proto"}}, 200, "", ""},
 		"ambiguous":      {[]line{{"accept", "*/*"}, {"cookie", cookie + "; " + cookie}}, 401, "application/json", "unauthenticated"},
 		"basic is no id": {[]line{{"authorization", "Basic YWRhOmFkYQ=="}}, 401, "application/json", "unauthenticated"},
+		"scim":           {[]line{{"accept", "*/*"}, {"x-envoy-auth-partial-body", "true"}}, 413, "application/scim+json", `"status":"413"`},
 		"bearer is off":  {[]line{{"authorization", "Bearer abc.def.ghi"}}, 401, "application/json", "unauthenticated"},
 	} {
-		out := g.ask(call{path: forbidden, lines: tc.lines})
+		path := forbidden
+		if name == "scim" {
+			path = "/scim/v2/Users"
+		}
+		out := g.ask(call{path: path, lines: tc.lines})
 		denied := out.GetDeniedResponse()
 		headers := map[string]string{}
 		for _, h := range denied.GetHeaders() {

@@ -12,6 +12,7 @@ import (
 	"github.com/tracio-ai/ssogate/envoy"
 	"github.com/tracio-ai/ssogate/extauthz/login"
 	"github.com/tracio-ai/ssogate/idp"
+	"github.com/tracio-ai/ssogate/scim"
 )
 
 // auth answers what lies under /auth inside the check: Envoy needs no route to the gate for it.
@@ -56,6 +57,11 @@ func (s *Server) refusal(_ context.Context, c *inquiry, outcome envoy.Outcome, r
 		login.JSON(w, r, s.Login.LoginURL())
 	case formPage:
 		s.Login.Page(w, r)
+	case formSCIM:
+		w.Header().Set("Content-Type", "application/scim+json")
+		w.Header().Set("Cache-Control", "no-store")
+		w.WriteHeader(r.Status)
+		_, _ = w.Write(scim.ErrorBody(r.Status, "", r.Message))
 	case formGRPCWeb: // Envoy does not translate for gRPC-Web: the status goes out as headers of a 200
 		w.Header().Set("Grpc-Status", grpcWebStatus(r.Status))
 		w.Header().Set("Grpc-Message", url.PathEscape(r.Message))
