@@ -20,6 +20,7 @@ type dialect struct {
 	snapshot *sql.TxOptions    // a read of several statements that sees one state
 	query    *strings.Replacer // rewrites statements
 	schema   *strings.Replacer // fills in migrations
+	clock    string            // the server's, in microseconds, where several machines write; empty: each process's own
 }
 
 func sqliteDialect() dialect {
@@ -37,6 +38,7 @@ func sqliteDialect() dialect {
 			"{{strict}}", "STRICT",
 			"{{keyed}}", "STRICT, WITHOUT ROWID",
 			"{{xid}}\n", "",
+			"{{postgres}}", "--",
 		),
 	}
 }
@@ -45,6 +47,7 @@ func postgresDialect() dialect {
 	return dialect{
 		name:     "postgres",
 		goose:    goose.DialectPostgres,
+		clock:    serverClock,
 		write:    &sql.TxOptions{Isolation: sql.LevelReadCommitted},
 		snapshot: &sql.TxOptions{ReadOnly: true, Isolation: sql.LevelRepeatableRead},
 		query:    strings.NewReplacer(),
@@ -56,6 +59,7 @@ func postgresDialect() dialect {
 			" {{strict}}", "",
 			" {{keyed}}", "",
 			"{{xid}}", "xid XID8 NOT NULL DEFAULT pg_current_xact_id(),",
+			"{{postgres}} ", "",
 		),
 	}
 }

@@ -2,7 +2,7 @@ package store
 
 import (
 	"context"
-	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 
@@ -89,136 +89,158 @@ func (s *Store) forgetEverything() {
 // trusted reports whether the caches have heard of every change that any writer has been told is in force.
 func (s *Store) trusted() bool {
 	until := s.fresh.Load()
-	if until == nil {
-		return false
-	}
-	// Twice: the monotonic clock stops while the machine sleeps, the wall clock can be set back.
-	now := s.now()
-	return now.Before(*until) && now.Round(0).Before(until.Round(0))
+	return until != nil && before(s.now(), *until)
+}
+
+// before compares twice: the monotonic clock stops while the machine sleeps, the wall clock can be set back.
+func before(now, until time.Time) bool {
+	return now.Before(until) && now.Round(0).Before(until.Round(0))
+}
+
+// Fresh reports whether reads are answered from caches now; otherwise each goes to the database.
+func (s *Store) Fresh() bool { return s.trusted() }
+
+// FeedAge is how long ago this handle last knew of every change: under a second while it follows, and growing when it
+// does not.
+func (s *Store) FeedAge() time.Duration {
+	now, synced := s.now(), *s.synced.Load()
+	return max(now.Sub(synced), now.Round(0).Sub(synced.Round(0)), 0)
 }
 
 // lease is how long a handle may answer from its caches without having looked at the change feed.
 const lease = 2 * time.Second
 
-// feed follows the changes that other processes make to a SQLite file.
-type feed struct {
-	s          *Store
-	conn       *sql.Conn // PRAGMA data_version compares with what this very connection saw before
-	version    int64
-	cursor     int64
-	registered int64     // the applied number in our row of replicas
-	leaseUntil time.Time // the lease in our row
+// follower keeps the caches of a handle in step with the change feed.
+//
+// A writer waits for the handles that have a lease and have not come as far as its change. So caches may be trusted
+// while the lease in our row of replicas has been in force ever since the last look at the feed began: whoever wrote
+// after it waits for us.
+type follower struct {
+	s     *Store
+	log   feedLog
+	until time.Time // the lease in our row ends no earlier; zero: there is none
 }
 
+// feedLog is the change feed as one database keeps it.
+type feedLog interface {
+	// begin empties the caches and goes on from here.
+	begin(ctx context.Context) error
+	// catchUp makes the caches forget what changed since the last look. errLost: that is no longer known.
+	catchUp(ctx context.Context) error
+	// register tells writers how far this handle has come. It returns until when they wait for it: a lease from began,
+	// or what the row still has of the one before.
+	register(ctx context.Context, began time.Time) (until time.Time, err error)
+	// leave withdraws this handle's row.
+	leave(ctx context.Context) error
+}
+
+// errLost asks the follower to begin anew: rows of the change feed may be gone that this handle never saw.
+var errLost = errors.New("changes were missed")
+
 // start registers this handle, so that writers wait for it from now on, and only then lets the caches fill.
-func (f *feed) start(ctx context.Context) error {
-	if err := f.conn.QueryRowContext(ctx, "SELECT COALESCE(MAX(id), 0) FROM changes").Scan(&f.cursor); err != nil {
+func (f *follower) start(ctx context.Context) error {
+	if err := f.begin(ctx); err != nil {
 		return err
 	}
-	f.registered = -1
-	f.s.forgetEverything()
 	return f.poll(ctx)
 }
 
-// poll looks once: what changed is forgotten, writers are told how far we are, and the caches are good for another lease.
-func (f *feed) poll(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, readTimeout)
-	defer cancel()
-	began := f.s.now()
-	var version int64
-	if err := f.conn.QueryRowContext(ctx, "PRAGMA data_version").Scan(&version); err != nil {
-		return fmt.Errorf("read data version: %w", err)
-	}
-	if version != f.version {
-		if err := f.catchUp(ctx, began); err != nil {
-			return err
-		}
-		f.version = version
-	}
-	if f.registered != f.cursor || began.Add(lease/2).After(f.leaseUntil) {
-		if err := f.register(ctx, began.Add(lease)); err != nil {
-			return err
-		}
-	}
-	until := f.leaseUntil.Add(-time.Microsecond) // the row holds whole microseconds
-	f.s.fresh.Store(&until)
-	return nil
-}
-
-// catchUp applies the rows after the cursor. Rows of this handle were applied when they were written.
-func (f *feed) catchUp(ctx context.Context, now time.Time) error {
-	// Rows are trimmed after an hour: whoever slept for a good part of it may have missed some.
-	if !f.leaseUntil.IsZero() && now.Round(0).Sub(f.leaseUntil.Round(0)) > keepChanges/2 {
-		f.s.forgetEverything()
-	}
-	q := querier{f.s.d, f.conn}
-	var changes []change
-	last := f.cursor
-	err := q.scan(ctx, func(scan func(...any) error) error {
-		var c change
-		var origin string
-		if err := scan(&last, &c.kind, &c.tenant, &c.key, &origin); err != nil {
-			return err
-		}
-		if origin != f.s.origin {
-			changes = append(changes, c)
-		}
-		return nil
-	}, "SELECT id, kind, tenant, key, origin FROM changes WHERE id > $1 ORDER BY id", f.cursor)
-	if err != nil {
-		return fmt.Errorf("read changes: %w", err)
-	}
-	if err := f.s.apply(ctx, changes); err != nil {
+func (f *follower) begin(ctx context.Context) error {
+	f.until = time.Time{}
+	if err := f.log.begin(ctx); err != nil {
 		return err
 	}
-	f.cursor = last
-	return nil
+	return f.s.publishKeys(ctx)
 }
 
-// register tells writers how far this handle is and until when it trusts its caches.
-func (f *feed) register(ctx context.Context, until time.Time) error {
-	q := `INSERT INTO replicas (id, applied, lease_until) VALUES ($1, $2, $3)
-		ON CONFLICT (id) DO UPDATE SET applied = excluded.applied, lease_until = excluded.lease_until`
-	if _, err := f.conn.ExecContext(ctx, q, f.s.origin, f.cursor, micros(until)); err != nil {
-		return fmt.Errorf("register replica: %w", err)
+// poll makes the caches good for another lease. A handle without a lease looks twice: what was written between its
+// first look and the new lease is only in the second.
+func (f *follower) poll(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, f.s.patience.read)
+	defer cancel()
+	for range 4 {
+		ok, err := f.look(ctx)
+		if errors.Is(err, errLost) {
+			f.s.o.Log.Warn("caches emptied", "reason", "changes were missed", "err", err)
+			err = f.begin(ctx)
+		}
+		if ok || err != nil {
+			return err
+		}
 	}
-	f.registered, f.leaseUntil = f.cursor, until
-	return nil
+	return errors.New("looking at the change feed takes longer than a lease")
+}
+
+// look reports whether the caches are trusted by it.
+func (f *follower) look(ctx context.Context) (bool, error) {
+	began := f.s.now()
+	if err := f.log.catchUp(ctx); err != nil {
+		return false, fmt.Errorf("read changes: %w", err)
+	}
+	until, err := f.log.register(ctx, began)
+	if err != nil {
+		return false, fmt.Errorf("register replica: %w", err)
+	}
+	held := before(f.s.now(), f.until) // asked after the new lease is there, so none of the time is left out
+	f.until = until
+	if !held {
+		return false, nil
+	}
+	f.s.synced.Store(&began)
+	f.s.fresh.Store(&until)
+	return true, nil
 }
 
 // stop withdraws the trust first, then the row.
-func (f *feed) stop(ctx context.Context) error {
+func (f *follower) stop(ctx context.Context) error {
 	f.s.fresh.Store(nil)
-	_, err := f.conn.ExecContext(ctx, "DELETE FROM replicas WHERE id = $1", f.s.origin)
-	return err
+	ctx, cancel := context.WithTimeout(ctx, f.s.patience.read)
+	defer cancel()
+	return f.log.leave(ctx)
 }
 
-// await returns when no other handle answers from a copy older than change last. A handle that does not follow is
-// waited for until its lease is over: from then on it does not trust its caches, should it wake up. Its row says when
-// that is, and the timer says it again, for a clock may have been wrong when the row was written.
-func (s *Store) await(ctx context.Context, last int64) error {
-	if last == 0 || s.path == "" {
+// mark is the place of a transaction in the change feed; the zero mark is that of one without changes.
+type mark struct {
+	id  int64  // its last row
+	xid string // PostgreSQL's transaction id
+}
+
+// await returns when no other handle answers from a copy older than m. A handle that does not follow is waited for
+// until its lease is over: from then on it does not trust its caches, should it wake up. Its row says when that is, and
+// the timer says it again, for a clock may have been wrong when the row was written.
+func (s *Store) await(ctx context.Context, m mark) error {
+	if m == (mark{}) {
 		return nil
 	}
 	over := time.NewTimer(s.patience.lease)
 	defer over.Stop()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		var behind int
-		q := "SELECT COUNT(*) FROM replicas WHERE id <> $1 AND applied < $2 AND lease_until > $3"
-		if err := s.readers.QueryRowContext(ctx, q, s.origin, last, micros(s.now())).Scan(&behind); err != nil {
+	for pause := time.Millisecond; ; pause = min(2*pause, 8*time.Millisecond) {
+		n, err := s.behind(ctx, m)
+		if err != nil {
 			return fmt.Errorf("written, but wait for the running gate: %w", err)
 		}
-		if behind == 0 {
+		if n == 0 {
 			return nil
 		}
+		next := time.NewTimer(pause)
 		select {
 		case <-ctx.Done():
+			next.Stop()
 			return fmt.Errorf("written, but wait for the running gate: %w", ctx.Err())
 		case <-over.C:
+			next.Stop()
 			return nil
-		case <-tick.C:
+		case <-next.C:
 		}
 	}
+}
+
+// behind counts the other handles that may answer from before m.
+func (s *Store) behind(ctx context.Context, m mark) (n int, err error) {
+	if s.path == "" {
+		return s.behindOnPostgres(ctx, m)
+	}
+	q := "SELECT COUNT(*) FROM replicas WHERE id <> $1 AND applied < $2 AND lease_until > $3"
+	err = s.readers.QueryRowContext(ctx, q, s.origin, m.id, micros(s.now())).Scan(&n)
+	return n, err
 }

@@ -23,7 +23,7 @@ func frozen(t *testing.T, d *database) *Store {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &feed{s: s, conn: conn}
+	f := &follower{s: s, log: &sqliteLog{s: s, conn: conn}}
 	if err := f.start(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 )
 
@@ -16,6 +17,9 @@ const migrationLock = 7_767_283
 
 // connectTimeout is for a server that is busy; a request gives up earlier, by its own deadline.
 const connectTimeout = 5 * time.Second
+
+// poolSize bounds the connections of one handle, the change feed's own aside.
+const poolSize = 32
 
 func (s *Store) openPostgres(ctx context.Context) error {
 	s.d = postgresDialect()
@@ -26,9 +30,13 @@ func (s *Store) openPostgres(ctx context.Context) error {
 	if config.ConnectTimeout <= 0 || config.ConnectTimeout > connectTimeout {
 		config.ConnectTimeout = connectTimeout
 	}
+	// What a standby holds is older than what a writer was told: caches fill from where the change feed is read.
+	config.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsPrimary
+	s.postgres = config
+	s.patience.poll = pollPostgres
 	s.db = stdlib.OpenDB(*config)
-	s.db.SetMaxOpenConns(32)
-	s.db.SetMaxIdleConns(32)
+	s.db.SetMaxOpenConns(poolSize)
+	s.db.SetMaxIdleConns(poolSize)
 	s.readers = s.db
 	return s.migratePostgres(ctx)
 }

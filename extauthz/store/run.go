@@ -12,11 +12,13 @@ import (
 
 const (
 	pollEvery  = 100 * time.Millisecond
-	keysEvery  = 2 * time.Second
 	flushEvery = 30 * time.Second
 	sweepEvery = time.Minute
 	// keepChanges is how long rows of the change feed stay.
 	keepChanges = time.Hour
+	// keepReplicas is how long the row of a handle stays that follows no longer. Two such times, and a sweep's interval,
+	// are well within keepChanges.
+	keepReplicas = keepChanges / 4
 	// keepSessions is how long ended sessions stay listed.
 	keepSessions = 24 * time.Hour
 	// batch bounds the rows of one statement.
@@ -26,11 +28,9 @@ const (
 // Run keeps the caches in step with other processes, writes last-seen times and sweeps out what expired, until ctx
 // ends. Without it the store works, and reads everything from the database.
 func (s *Store) Run(ctx context.Context) error {
-	var follow func(context.Context) error
+	follow := s.followPostgres
 	if s.path != "" {
 		follow = s.followSQLite
-	} else {
-		follow = s.followKeys
 	}
 	var wg sync.WaitGroup
 	var followErr error
@@ -60,18 +60,12 @@ func (s *Store) followSQLite(ctx context.Context) (err error) {
 		return fmt.Errorf("open change feed: %w", err)
 	}
 	defer func() { err = errors.Join(err, conn.Close()) }()
-	f := &feed{s: s, conn: conn}
+	f := &follower{s: s, log: &sqliteLog{s: s, conn: conn}}
 	if err := f.start(last); err != nil {
 		return fmt.Errorf("start change feed: %w", err)
 	}
 	defer func() { err = errors.Join(err, f.stop(last)) }()
 	s.repeat(ctx, s.patience.poll, "follow changes", func(context.Context) error { return f.poll(last) })
-	return nil
-}
-
-// followKeys rereads the key ring: on PostgreSQL it is the only thing kept in memory.
-func (s *Store) followKeys(ctx context.Context) error {
-	s.repeat(ctx, keysEvery, "reread keys", s.publishKeys)
 	return nil
 }
 
@@ -84,27 +78,38 @@ func (s *Store) keepHouse(ctx context.Context) {
 	wg.Wait()
 }
 
-// repeat calls fn until ctx ends. A failure is logged when it begins and when it is over, not at each turn.
+// repeat calls fn until ctx ends.
 func (s *Store) repeat(ctx context.Context, interval time.Duration, what string, fn func(context.Context) error) {
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
-	failing := false
+	state := trouble{s: s, what: what}
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
-		err := fn(ctx)
-		switch {
-		case err != nil && ctx.Err() == nil && !failing:
-			s.o.Log.Error("store falls behind", "reason", what, "err", err)
-			failing = true
-		case err == nil && failing:
-			s.o.Log.Info("store caught up", "reason", what)
-			failing = false
+		if err := fn(ctx); ctx.Err() == nil {
+			state.note(err)
 		}
 	}
+}
+
+// trouble logs a failure when it begins and when it is over, not at each turn.
+type trouble struct {
+	s    *Store
+	what string
+	on   bool
+}
+
+func (t *trouble) note(err error) {
+	switch {
+	case err != nil && !t.on:
+		t.s.o.Log.Error("store falls behind", "reason", t.what, "err", err)
+	case err == nil && t.on:
+		t.s.o.Log.Info("store caught up", "reason", t.what)
+	}
+	t.on = err != nil
 }
 
 // flushStep is how far a last-seen time moves before it is written again.
@@ -160,21 +165,26 @@ func (s *Store) sweep(ctx context.Context) error {
 	}{
 		{"DELETE FROM sessions WHERE id_hash IN (SELECT id_hash FROM sessions WHERE abs_expiry < $1 LIMIT 1000)", now.Add(-keepSessions)},
 		{"DELETE FROM seen WHERE (tenant, connection, kind, hash) IN (SELECT tenant, connection, kind, hash FROM seen WHERE expires < $1 LIMIT 1000)", now},
-		{"DELETE FROM changes WHERE id IN (SELECT id FROM changes WHERE at < $1 LIMIT 1000)", now.Add(-keepChanges)},
-		{"DELETE FROM replicas WHERE lease_until < $1", now.Add(-keepChanges)},
 	} {
 		if err := s.sweepOne(ctx, q.statement, micros(q.before)); err != nil {
 			return err
 		}
 	}
-	return nil
+	if s.path == "" {
+		return s.trimPostgres(ctx)
+	}
+	// Rows of handles that went without a word go first: one that comes back to find its row has missed nothing.
+	if err := s.sweepOne(ctx, "DELETE FROM replicas WHERE lease_until < $1", micros(now.Add(-keepReplicas))); err != nil {
+		return err
+	}
+	return s.sweepOne(ctx, "DELETE FROM changes WHERE id IN (SELECT id FROM changes WHERE at < $1 LIMIT 1000)", micros(now.Add(-keepChanges)))
 }
 
-func (s *Store) sweepOne(ctx context.Context, statement string, before int64) error {
+func (s *Store) sweepOne(ctx context.Context, statement string, args ...any) error {
 	for {
 		var n int64
 		err := s.write(ctx, "sweep", func(ctx context.Context, t *tx) (err error) {
-			n, err = t.exec(ctx, statement, before)
+			n, err = t.exec(ctx, statement, args...)
 			return err
 		})
 		if err != nil || n < 1000 {

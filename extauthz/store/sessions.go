@@ -26,8 +26,8 @@ type sessionKey struct {
 type sessionEntry struct {
 	session session.Session
 	seen    atomic.Int64
+	loaded  time.Time
 	absent  bool
-	until   time.Time
 }
 
 // see raises last seen.
@@ -87,20 +87,31 @@ func (s *Store) entry(ctx context.Context, k sessionKey) (*sessionEntry, error) 
 		return load(ctx)
 	}
 	e, err := s.sessions.get(ctx, k, load)
-	if err == nil && e.absent && !s.now().Before(e.until) {
-		s.sessions.forget(k)
+	if err == nil && s.old(k, e) {
+		s.sessions.replace(k, e)
 		return s.sessions.get(ctx, k, load)
 	}
 	return e, err
 }
 
+// old reports a copy that says something the change feed does not correct: that there is no such session, or that
+// nobody was seen in one. Another replica may have seen them, and says so in the database without telling the feed.
+func (s *Store) old(k sessionKey, e *sessionEntry) bool {
+	age := s.now().Sub(e.loaded)
+	if e.absent {
+		return age >= keepAbsent
+	}
+	step := max(s.flushStep(), time.Second)
+	return s.path == "" && age >= step && micros(s.now())-s.touches.last(k, e.seen.Load()) >= step.Microseconds()
+}
+
 func (s *Store) loadSession(ctx context.Context, k sessionKey) (*sessionEntry, error) {
-	e := &sessionEntry{}
+	e := &sessionEntry{loaded: s.now()}
 	err := s.read(ctx, "read session", func(ctx context.Context, q querier) (err error) {
 		e.session, err = scanSession(q.QueryRowContext(ctx, "SELECT "+sessionColumns+" FROM sessions s WHERE s.tenant = $1 AND s.id_hash = $2",
 			k.tenant, k.hash.String()).Scan)
 		if errors.Is(err, sql.ErrNoRows) {
-			e.absent, e.until = true, s.now().Add(keepAbsent)
+			e.absent = true
 			return nil
 		}
 		return err

@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/tracio-ai/ssogate/extauthz/audit"
 	"github.com/tracio-ai/ssogate/extauthz/session"
 	"github.com/tracio-ai/ssogate/idp"
@@ -55,7 +57,8 @@ type Options struct {
 type Store struct {
 	o        Options
 	d        dialect
-	path     string  // of the SQLite file; empty on PostgreSQL
+	path     string // of the SQLite file; empty on PostgreSQL
+	postgres *pgx.ConnConfig
 	db       *sql.DB // writes: on SQLite a single connection
 	readers  *sql.DB
 	origin   string // this handle's name in the change feed
@@ -64,6 +67,7 @@ type Store struct {
 
 	stamps   atomic.Uint64
 	fresh    atomic.Pointer[time.Time] // caches are trusted until then; nil: never
+	synced   atomic.Pointer[time.Time] // when the last look at the change feed began; at first, when the store was opened
 	touches  touches
 	sessions *cache[sessionKey, *sessionEntry]
 	people   *cache[personKey, *record]
@@ -101,6 +105,8 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	defer cancel()
 	s := &Store{o: o, origin: tenant.RandomName(), patience: patience{poll: pollEvery, read: readTimeout, write: writeTimeout, lease: lease + lease/20}}
 	s.makeCaches()
+	opened := o.Now()
+	s.synced.Store(&opened)
 	if o.Patient {
 		s.patience.read, s.patience.write = commandTimeout, commandTimeout
 	}

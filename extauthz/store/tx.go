@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/tracio-ai/ssogate/extauthz/audit"
@@ -127,7 +129,7 @@ const attempts = 16
 // forgotten what fn changed. fn may run several times.
 func (s *Store) write(ctx context.Context, op string, fn func(context.Context, *tx) error) error {
 	defer s.observe(op, s.now())
-	var last int64
+	var last mark
 	var err error
 	for range attempts {
 		last, err = s.attempt(ctx, fn)
@@ -144,33 +146,61 @@ func (s *Store) write(ctx context.Context, op string, fn func(context.Context, *
 	return nil
 }
 
-// attempt runs fn once and returns the number of its last change, 0 when it changed nothing that is cached.
-func (s *Store) attempt(ctx context.Context, fn func(context.Context, *tx) error) (last int64, err error) {
+// attempt runs fn once and returns where its changes stand in the feed.
+func (s *Store) attempt(ctx context.Context, fn func(context.Context, *tx) error) (last mark, err error) {
 	ctx, cancel := context.WithTimeout(ctx, s.patience.write)
 	defer cancel()
 	sqlTx, err := s.db.BeginTx(ctx, s.d.write)
 	if err != nil {
-		return 0, err
+		return mark{}, err
 	}
 	t := &tx{querier: querier{s.d, sqlTx}, tx: sqlTx, s: s, at: s.now()}
 	if err := fn(ctx, t); err != nil {
-		return 0, errors.Join(err, rollback(sqlTx))
+		return mark{}, errors.Join(err, rollback(sqlTx))
 	}
 	if last, err = t.publish(ctx); err != nil {
-		return 0, errors.Join(err, rollback(sqlTx))
+		return mark{}, errors.Join(err, rollback(sqlTx))
 	}
 	err = sqlTx.Commit()
 	// Also after an error: the database may have committed and only the answer was lost.
 	return last, errors.Join(err, s.apply(context.WithoutCancel(ctx), t.changes))
 }
 
-// publish writes the transaction's rows of the change feed.
-func (t *tx) publish(ctx context.Context) (last int64, err error) {
-	for _, c := range t.changes {
-		q := "INSERT INTO changes (kind, tenant, key, origin, at) VALUES ($1, $2, $3, $4, $5) RETURNING id"
-		if err := t.QueryRowContext(ctx, q, c.kind, c.tenant, c.key, t.s.origin, micros(t.at)).Scan(&last); err != nil {
-			return 0, fmt.Errorf("write change: %w", err)
+// publish writes the transaction's rows of the change feed, and wakes those who follow it.
+func (t *tx) publish(ctx context.Context) (m mark, err error) {
+	for rest := t.changes; len(rest) > 0; {
+		n := min(batch, len(rest))
+		if m.id, err = t.publishSome(ctx, rest[:n]); err != nil {
+			return mark{}, fmt.Errorf("write changes: %w", err)
 		}
+		rest = rest[n:]
 	}
-	return last, nil
+	if len(t.changes) > 0 && t.s.path == "" {
+		m.xid, err = t.wakeOthers(ctx)
+	}
+	return m, err
+}
+
+// publishSome returns the highest number of the rows it wrote.
+func (t *tx) publishSome(ctx context.Context, changes []change) (last int64, err error) {
+	var values strings.Builder
+	at := t.d.clock
+	if at == "" {
+		at = strconv.FormatInt(micros(t.at), 10)
+	}
+	args := []any{t.s.origin}
+	for i, c := range changes {
+		if i > 0 {
+			values.WriteString(", ")
+		}
+		fmt.Fprintf(&values, "($%d, $%d, $%d, $1, %s)", len(args)+1, len(args)+2, len(args)+3, at)
+		args = append(args, c.kind, c.tenant, c.key)
+	}
+	err = t.scan(ctx, func(scan func(...any) error) error {
+		var id int64
+		err := scan(&id)
+		last = max(last, id)
+		return err
+	}, "INSERT INTO changes (kind, tenant, key, origin, at) VALUES "+values.String()+" RETURNING id", args...)
+	return last, err
 }
