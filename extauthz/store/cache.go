@@ -15,14 +15,14 @@ const shards = 16
 //
 // A read that began before a change must not be kept after it: forget marks the reads under way, and a marked
 // read goes to those who wait for it, who all asked before the change returned, and to nobody after.
-type cache[K, V comparable] struct {
+type cache[K comparable, V any] struct {
 	name  string
 	tell  func(cache string, hit bool)
 	seed  maphash.Seed
 	parts [shards]part[K, V]
 }
 
-type part[K, V comparable] struct {
+type part[K comparable, V any] struct {
 	mu      sync.Mutex
 	lru     *simplelru.LRU[K, V]
 	flights map[K]*flight[V]
@@ -35,7 +35,7 @@ type flight[V any] struct {
 	err   error
 }
 
-func newCache[K, V comparable](name string, size int, tell func(string, bool)) *cache[K, V] {
+func newCache[K comparable, V any](name string, size int, tell func(string, bool)) *cache[K, V] {
 	c := &cache[K, V]{name: name, tell: tell, seed: maphash.MakeSeed()}
 	for i := range c.parts {
 		lru, err := simplelru.NewLRU[K, V](max(1, size/shards), nil)
@@ -134,12 +134,12 @@ func (p *part[K, V]) abandon(k K) {
 	}
 }
 
-// replace drops one key if it still has the value old; a read under way, of somebody who found the same, goes on.
-func (c *cache[K, V]) replace(k K, old V) {
+// replace drops one key if its value is still the old one; a read under way, of somebody who found the same, goes on.
+func (c *cache[K, V]) replace(k K, old func(V) bool) {
 	p := c.part(k)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if v, ok := p.lru.Peek(k); ok && v == old {
+	if v, ok := p.lru.Peek(k); ok && old(v) {
 		p.lru.Remove(k)
 	}
 }

@@ -88,7 +88,7 @@ func (s *Store) entry(ctx context.Context, k sessionKey) (*sessionEntry, error) 
 	}
 	e, err := s.sessions.get(ctx, k, load)
 	if err == nil && s.old(k, e) {
-		s.sessions.replace(k, e)
+		s.sessions.replace(k, func(have *sessionEntry) bool { return have == e })
 		return s.sessions.get(ctx, k, load)
 	}
 	return e, err
