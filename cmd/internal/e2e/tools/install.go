@@ -40,7 +40,12 @@ func InstallAll(ctx context.Context, out io.Writer) error {
 		errs = append(errs, found(out, string(NameEnvoy), v, path, err))
 	}
 	dir, err := NodePackages(ctx)
-	errs = append(errs, found(out, foreignProvider, foreignProviderVersion, dir, err))
+	if err != nil {
+		return errors.Join(append(errs, err)...)
+	}
+	for _, p := range npmPackages {
+		errs = append(errs, found(out, p.name, p.version, dir, nil))
+	}
 	return errors.Join(errs...)
 }
 

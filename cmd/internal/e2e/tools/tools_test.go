@@ -181,3 +181,23 @@ func TestPostgresServesKeepsItsDataAndLeavesNothingBehind(t *testing.T) {
 		t.Errorf("%s is still there: %v", dir, err)
 	}
 }
+
+func TestAPackageOfAnotherVersionIsMissing(t *testing.T) {
+	dir := t.TempDir()
+	for i, p := range npmPackages {
+		home := filepath.Join(dir, "node_modules", p.name)
+		if err := os.MkdirAll(home, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		version := p.version
+		if i == 0 {
+			version += "1"
+		}
+		if err := os.WriteFile(filepath.Join(home, "package.json"), []byte(`{"version": "`+version+`"}`), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := missingPackages(dir); len(got) != 1 || got[0] != npmPackages[0].String() {
+		t.Errorf("missing %q, want only %s", got, npmPackages[0])
+	}
+}
