@@ -141,8 +141,8 @@ func (l *listPage) answer() answer {
 
 func (c *call) findUsers(ctx context.Context, p params, at window) (found, error) {
 	pr := project(schema.Users(), p)
-	q, err := c.userQuery(p)
-	if err != nil {
+	q, never, err := c.userQuery(p)
+	if err != nil || never {
 		return found{}, err
 	}
 	q.Related = pr.wants("groups")
@@ -164,8 +164,8 @@ func (c *call) findUsers(ctx context.Context, p params, at window) (found, error
 
 func (c *call) findGroups(ctx context.Context, p params, at window) (found, error) {
 	pr := project(schema.Groups(), p)
-	q, err := c.groupQuery(p)
-	if err != nil {
+	q, never, err := c.groupQuery(p)
+	if err != nil || never {
 		return found{}, err
 	}
 	shown := pr.wants("members")

@@ -33,7 +33,7 @@ func (h *Handler) locationOf(p place) string {
 	return h.userURL(directory.UserID(p.id))
 }
 
-const timestamp = "2006-01-02T15:04:05.000Z"
+const timestamp = "2006-01-02T15:04:05.000000Z"
 
 func meta(kind, location string, version int64, created, modified time.Time) map[string]any {
 	return map[string]any{

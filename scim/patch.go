@@ -1,0 +1,121 @@
+package scim
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/tracio-ai/ssogate/scim/directory"
+	"github.com/tracio-ai/ssogate/scim/internal/patch"
+	"github.com/tracio-ai/ssogate/scim/internal/schema"
+)
+
+// runner is an operation that is ready for a transaction. It may run several times.
+type runner = func(directory.Tx) (outcome, error)
+
+// badBody is the answer to a body that package patch refuses.
+func badBody(err error) error {
+	if e, ok := errors.AsType[*patch.Error](err); ok {
+		return &Error{Status: http.StatusBadRequest, Type: e.Type, Detail: e.Error()}
+	}
+	return err
+}
+
+// patchUser compiles the operations; they are applied to what the row holds once it is locked.
+func (c *call) patchUser(op operation) (runner, error) {
+	plan, err := patch.Compile(schema.Users(), op.place.id, op.body, directory.Fold)
+	if err != nil {
+		return nil, badBody(err)
+	}
+	return func(tx directory.Tx) (outcome, error) {
+		u, err := tx.User(directory.UserID(op.place.id))
+		if err != nil {
+			return outcome{}, err
+		}
+		if err := op.pre.check(u.Version); err != nil {
+			return outcome{}, err
+		}
+		doc, err := writable(u)
+		if err != nil {
+			return outcome{}, err
+		}
+		doc, changed, err := plan.ApplyUser(doc)
+		if err != nil {
+			return outcome{}, badBody(err)
+		}
+		if changed {
+			if u, err = putUser(tx, u, doc); err != nil {
+				return outcome{}, err
+			}
+		}
+		out := userOutcome(http.StatusOK, u)
+		out.dropped = plan.Dropped
+		return out, nil
+	}, nil
+}
+
+func putUser(tx directory.Tx, u directory.User, doc map[string]any) (directory.User, error) {
+	u, err := withDoc(u, doc)
+	if err != nil {
+		return u, err
+	}
+	return tx.PutUser(u)
+}
+
+// patchGroup compiles the operations into edits of the row and a change of members. The members there are stay unread:
+// a change made from what was read would undo what others add meanwhile.
+func (c *call) patchGroup(op operation) (runner, error) {
+	plan, err := patch.Compile(schema.Groups(), op.place.id, op.body, directory.Fold)
+	if err != nil {
+		return nil, badBody(err)
+	}
+	return func(tx directory.Tx) (outcome, error) {
+		g, err := tx.Group(directory.GroupID(op.place.id))
+		if err != nil {
+			return outcome{}, err
+		}
+		if err := op.pre.check(g.Version); err != nil {
+			return outcome{}, err
+		}
+		doc, changed, err := plan.ApplyGroup(writableGroup(g))
+		if err != nil {
+			return outcome{}, badBody(err)
+		}
+		if changed {
+			if g, err = tx.PutGroup(withGroupDoc(g, doc)); err != nil {
+				return outcome{}, err
+			}
+		}
+		out := groupOutcome(http.StatusOK, g)
+		out.dropped = plan.Dropped
+		return setMembers(tx, out, plan.Members())
+	}, nil
+}
+
+// setMembers changes the members of the group that out is about.
+func setMembers(tx directory.Tx, out outcome, m patch.Members) (outcome, error) {
+	if m.Empty() {
+		return out, nil
+	}
+	id := directory.GroupID(out.place.id)
+	result, err := tx.Members(id, directory.Delta{Clear: m.Clear, Add: userIDs(m.Add), Remove: userIDs(m.Remove), Nested: m.Nested})
+	if err != nil {
+		return outcome{}, err
+	}
+	out.pending = len(result.Pending) + len(m.Nested) + result.Dropped
+	if result.Changed {
+		g, err := tx.Group(id)
+		if err != nil {
+			return outcome{}, err
+		}
+		out.version = g.Version
+	}
+	return out, nil
+}
+
+func userIDs(list []string) []directory.UserID {
+	out := make([]directory.UserID, len(list))
+	for i, id := range list {
+		out[i] = directory.UserID(id)
+	}
+	return out
+}
