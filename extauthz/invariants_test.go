@@ -7,6 +7,7 @@ import (
 	"testing/fstest"
 	"time"
 
+	"github.com/tracio-ai/ssogate/extauthz/session"
 	"github.com/tracio-ai/ssogate/idp"
 	"github.com/tracio-ai/ssogate/idp/tenant"
 	"github.com/tracio-ai/ssogate/policies"
@@ -63,5 +64,25 @@ func TestHangingStoreIsARefusalOfOursBeforeEnvoyGivesUp(t *testing.T) {
 		if err != nil || httpStatus(out) != http.StatusServiceUnavailable {
 			t.Errorf("patience %s: %d, %v", patience, httpStatus(out), err)
 		}
+	}
+}
+
+// TestPersonSignsOutWithoutPolicy: who leaves a shared computer must not be told to come back when the policy is mended.
+func TestPersonSignsOutWithoutPolicy(t *testing.T) {
+	g := newGate(t)
+	cookie, _ := g.signIn("ada", "admins")
+	g.server.Policy = &policies.Engine{}
+	lines := []line{{"cookie", cookie}, {"accept", "text/html"}, {"sec-fetch-site", "same-origin"}}
+	out := g.ask(call{path: "/auth/session", lines: lines})
+	if outcome := out.GetDynamicMetadata().GetFields()["outcome"].GetStringValue(); httpStatus(out) != http.StatusServiceUnavailable || outcome != "fault" {
+		t.Errorf("/auth/session names roles that nobody worked out: %d, %s", httpStatus(out), outcome)
+	}
+	if out := g.ask(call{path: "/auth/logout", lines: lines}); httpStatus(out) != http.StatusOK {
+		t.Errorf("/auth/logout: %d", httpStatus(out))
+	}
+	sessions, err := g.store.List(t.Context(), "acme", session.Query{})
+	check(t, err)
+	if len(sessions) != 0 {
+		t.Error("the session lives on")
 	}
 }

@@ -109,7 +109,7 @@ func mappings(from []idp.RoleMapping) []policies.RoleMapping {
 }
 
 // visitor tells the pages under /auth who is there. It slides no idle timer: a page that asks how long the session
-// lasts must not keep it alive.
+// lasts must not keep it alive. A policy that cannot answer keeps nobody from signing in or out.
 func (s *Server) visitor(ctx context.Context, r *http.Request) (login.Visitor, error) {
 	cookies, err := httpreq.ParseCookies(r.Header.Get("Cookie"))
 	if err != nil || len(r.Header.Values("Cookie")) > 1 {
@@ -121,9 +121,9 @@ func (s *Server) visitor(ctx context.Context, r *http.Request) (login.Visitor, e
 	}
 	in := s.Policy.Input()
 	in.Now = s.Now()
-	who.Roles, err = s.Policy.Roles(ctx, who.input(in))
-	if _, refused := errors.AsType[*policies.Refusal](err); refused {
-		return who.Visitor, nil // the policy grants this person nothing; that is an answer
+	who.Roles, who.NoRoles = s.Policy.Roles(ctx, who.input(in))
+	if _, refused := errors.AsType[*policies.Refusal](who.NoRoles); refused {
+		who.NoRoles = nil // the policy grants this person nothing; that is an answer
 	}
-	return who.Visitor, err
+	return who.Visitor, nil
 }

@@ -42,6 +42,7 @@ type Visitor struct {
 	Realm       idp.Realm
 	Connection  idp.Connection
 	Roles       []string
+	NoRoles     error // why Roles could not be worked out: a fault for who shows them, and nobody else's affair
 	IdleExpires time.Time
 	Expires     time.Time
 }

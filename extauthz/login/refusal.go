@@ -96,11 +96,16 @@ func writeJSON(w http.ResponseWriter, status int, body any) {
 
 // fault answers for an error of ours. It tells the person nothing but the id to ask about.
 func (h *Handler) fault(w http.ResponseWriter, r *http.Request, err error) {
+	h.Page(w, h.ours(r, err))
+}
+
+// ours notes an error of ours, for the log and for Faulted, and says what the asker is told.
+func (h *Handler) ours(r *http.Request, err error) Refusal {
 	h.log().ErrorContext(r.Context(), "sign-in pages cannot answer", "request_id", RequestID(r.Context()), "err", err)
 	if request, ok := r.Context().Value(requestKey{}).(*request); ok {
 		request.faulted.Store(true)
 	}
-	h.Page(w, h.faulty(r))
+	return h.faulty(r)
 }
 
 func (h *Handler) faulty(r *http.Request) Refusal {

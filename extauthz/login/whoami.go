@@ -2,6 +2,7 @@ package login
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"time"
 )
@@ -12,6 +13,10 @@ func (h *Handler) session(w http.ResponseWriter, v *visit) {
 		JSON(w, Refusal{
 			Status: http.StatusUnauthorized, Code: unauthenticated, Message: "Nobody is signed in.", DecisionID: RequestID(v.Context()),
 		}, h.LoginURL())
+		return
+	}
+	if v.NoRoles != nil {
+		JSON(w, h.ours(v.Request, fmt.Errorf("work out roles: %w", v.NoRoles)), "")
 		return
 	}
 	writeJSON(w, http.StatusOK, whoami(v.Visitor))
@@ -67,8 +72,7 @@ func (h *Handler) jwks(w http.ResponseWriter, v *visit) {
 	}
 	set := h.JWKS()
 	if len(set) == 0 {
-		h.log().ErrorContext(v.Context(), "key set cannot be served", "request_id", RequestID(v.Context()), "err", errors.New("no keys"))
-		JSON(w, h.faulty(v.Request), "")
+		JSON(w, h.ours(v.Request, errors.New("no keys to publish")), "")
 		return
 	}
 	header := w.Header()
