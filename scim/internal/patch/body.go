@@ -55,8 +55,11 @@ func Normalize(t *schema.ResourceType, body map[string]any, mode Mode) (*Body, e
 	if mode == Create && t == schema.Users() && !r.seen["active"] {
 		b.Doc["active"] = true
 	}
+	if err := r.complete(); err != nil {
+		return nil, err
+	}
 	b.Dropped = r.values.dropped
-	return b, r.complete()
+	return b, nil
 }
 
 // checkSchemas makes sure that schemas is a list of URNs. Which of them are named does not matter: what the body has
@@ -91,12 +94,18 @@ func (r *bodyReader) member(key string, v any) error {
 	if s := r.kind.SchemaFor(key); s != nil && s != r.kind.Schema {
 		return r.extension(s, v)
 	}
-	ref, err := r.kind.Resolve(key)
-	if err != nil || ref.Attr == nil || ref.Sub != nil || ref.Extension && !strings.Contains(key, ":") {
+	ref, ok := r.find(key)
+	if !ok || ref.Extension && !strings.Contains(key, ":") {
 		r.values.drop(key)
 		return nil
 	}
 	return r.attribute(ref, v)
+}
+
+// find looks up a whole attribute.
+func (r *bodyReader) find(name string) (schema.Ref, bool) {
+	ref, err := r.kind.Resolve(name)
+	return ref, err == nil && ref.Attr != nil && ref.Sub == nil
 }
 
 func (r *bodyReader) extension(s *schema.Schema, v any) error {
@@ -109,8 +118,8 @@ func (r *bodyReader) extension(s *schema.Schema, v any) error {
 	}
 	for _, key := range slices.Sorted(maps.Keys(object)) {
 		path := s.URN + ":" + key
-		ref, err := r.kind.Resolve(path)
-		if err != nil || ref.Schema != s || ref.Attr == nil || ref.Sub != nil {
+		ref, ok := r.find(path)
+		if !ok || ref.Schema != s {
 			r.values.drop(path)
 			continue
 		}

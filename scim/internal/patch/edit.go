@@ -47,7 +47,7 @@ func (e edit) required() error {
 
 // editExtension compiles an operation whose path is the URN of an extension.
 func (c *compiler) editExtension(t target, o operation) error {
-	if object, ok := o.value.(map[string]any); ok && o.op != remove && len(object) > 0 {
+	if _, ok := o.value.(map[string]any); ok && o.op != remove {
 		return c.extension(t, o, make(map[string]bool))
 	}
 	if o.op == remove || unassigned(o.value) {
@@ -80,16 +80,19 @@ func (c *compiler) readValue(e *edit, o operation) error {
 	case o.op == remove:
 		return nil // nothing but the path counts
 	case e.where != nil && e.Sub == nil:
-		e.value, err = c.values.complex(e.name(), single(e.Attr), o.value)
+		e.value, err = c.readElement(e, o.value)
 	default:
 		e.value, err = c.values.value(e.name(), e.Leaf(), o.value)
 	}
 	return err
 }
 
-// single is an attribute as one of its values sees it. No string stands for an element.
-func single(a *schema.Attribute) *schema.Attribute {
-	return &schema.Attribute{Name: a.Name, Type: a.Type, Sub: a.Sub}
+// readElement reads what is merged into each match: an object, or the only one of an array.
+func (c *compiler) readElement(e *edit, v any) (any, error) {
+	if text, ok := v.(string); ok && text != "" {
+		return nil, refuse(invalidValue, "%s takes an object", e.name())
+	}
+	return c.values.complex(e.name(), e.Attr, v)
 }
 
 // readRemoved reads the elements that a remove lists. Each has to say by its value which one it means: an empty list

@@ -156,7 +156,7 @@ func readOperation(item any) (operation, error) {
 func (c *compiler) targeted(o operation) error {
 	t, err := find(c.names, o.path)
 	if errors.Is(err, errForeign) {
-		c.values.drop(o.path)
+		c.foreign(o.path)
 		return nil
 	}
 	if err != nil {
@@ -166,6 +166,12 @@ func (c *compiler) targeted(o operation) error {
 		return c.members.operation(o, t)
 	}
 	return c.edit(t, o)
+}
+
+// foreign reports a path under somebody else's schema, without the values in its filter.
+func (c *compiler) foreign(path string) {
+	name, _, _ := strings.Cut(path, "[")
+	c.values.drop(name)
 }
 
 // object compiles the value of an operation without a path: each of its members is a target of its own. They are taken
@@ -183,7 +189,7 @@ func (c *compiler) object(o op, object map[string]any) error {
 func (c *compiler) member(o operation, seen map[string]bool) error {
 	t, err := find(c.names, o.path)
 	if errors.Is(err, errForeign) {
-		c.values.drop(o.path)
+		c.foreign(o.path)
 		return nil
 	}
 	if err != nil {
@@ -243,13 +249,13 @@ type given struct {
 }
 
 // field finds a member of a message in any case (RFC 7643 §2.1); package jsonread has seen to it that there is one at
-// most.
+// most. The lengths keep letters like ſ out, which fold to ASCII and are longer.
 func field(object map[string]any, name string) given {
 	if v, ok := object[name]; ok {
 		return given{v, true}
 	}
 	for key, v := range object {
-		if strings.EqualFold(key, name) {
+		if len(key) == len(name) && strings.EqualFold(key, name) {
 			return given{v, true}
 		}
 	}
