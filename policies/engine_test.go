@@ -188,6 +188,20 @@ func TestErrorsOfThePolicyAreDenials(t *testing.T) {
 	}
 }
 
+// TestErrorsQuoteNothingOfTheRequest: errors end up in the decision log, which promises to hold no value of a query and no claim.
+func TestErrorsQuoteNothingOfTheRequest(t *testing.T) {
+	for _, call := range []string{"to_number(x) > 1", "json.unmarshal(x) > 1", "time.parse_rfc3339_ns(x) > 1", "regex.match(x, \"a\")", "units.parse_bytes(x) > 1", "net.cidr_contains(x, \"1.1.1.1\")"} {
+		e := engine(t, authz(t, "default decision := false\n\nx := input.resource.query.token[0]\n\ndecision if "+call+"\n"), Options{})
+		in := ask(e, "GET", "/")
+		in.Resource.Query = map[string][]string{"token": {"hunter2("}}
+		d, err := e.Decide(t.Context(), in)
+		name, _, _ := strings.Cut(call, "(")
+		if err != nil || d.Code != CodeError || strings.Contains(d.Detail, "hunter2") || !strings.Contains(d.Detail, name) || !strings.Contains(d.Detail, "authz.rego:7") {
+			t.Errorf("%s: %q, %v", call, d.Detail, err)
+		}
+	}
+}
+
 func TestErrorsOfTheRolesAreRefusals(t *testing.T) {
 	for rules, code := range map[string]string{
 		"granted contains r if some r in input.subject.claims.roles\n":                                                                                    CodeInvalid,

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/metrics"
@@ -85,9 +86,21 @@ func classify(ctx context.Context, err error) error {
 			err = fmt.Errorf("evaluation cancelled: %w", cause)
 		}
 		return &Fault{Code: CodeTimeout, Err: err}
-	case topdown.BuiltinErr, topdown.ConflictErr, topdown.TypeErr, topdown.WithMergeErr:
+	case topdown.BuiltinErr:
+		return &Refusal{Code: CodeError, Err: wordless(e)}
+	case topdown.ConflictErr, topdown.TypeErr, topdown.WithMergeErr:
 		return &Refusal{Code: CodeError, Err: err}
 	default:
 		return &Fault{Code: CodeFault, Err: err}
 	}
+}
+
+// wordless keeps of a builtin's error which builtin it was and where. The rest quotes what it was called with, which may
+// be a parameter of the query or a claim: neither belongs in a log.
+func wordless(e *topdown.Error) error {
+	name, _, _ := strings.Cut(e.Message, ":")
+	if _, known := ast.BuiltinMap[name]; !known {
+		name = "a builtin"
+	}
+	return &topdown.Error{Code: e.Code, Location: e.Location, Message: name + " cannot use what it was called with"}
 }
