@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/tracio-ai/ssogate/idp"
+	"github.com/tracio-ai/ssogate/idp/secret"
 )
 
 const (
@@ -14,7 +15,7 @@ const (
 
 // answer is an authorization response (RFC 6749 §4.1.2) with the issuer of RFC 9207.
 type answer struct {
-	Code        string
+	Code        secret.Text
 	Error       string
 	Description string // for the log alone
 	Issuer      string
@@ -37,8 +38,8 @@ func parseAnswer(rawQuery string) (answer, error) {
 			return answer{}, fault(idp.CodeResponse, hint, "read callback: a parameter is given twice")
 		}
 	}
-	a := answer{Code: q.Get("code"), Error: q.Get("error"), Description: clip(q.Get("error_description")), Issuer: q.Get("iss"), hasIssuer: q.Has("iss")}
-	if (a.Code == "") == (a.Error == "") {
+	a := answer{Code: secret.New(q.Get("code")), Error: q.Get("error"), Description: clip(q.Get("error_description")), Issuer: q.Get("iss"), hasIssuer: q.Has("iss")}
+	if a.Code.Empty() == (a.Error == "") {
 		return answer{}, fault(idp.CodeResponse, hint, "read callback: want either code or error")
 	}
 	return a, nil

@@ -78,7 +78,7 @@ func (c *Connector) Complete(ctx context.Context, conn idp.Connection, a idp.Att
 	if err != nil {
 		return idp.Identity{}, err
 	}
-	return identity(conn, held, tok.id)
+	return identity(conn, held, tok.id.Reveal())
 }
 
 func (c *Connector) log() *slog.Logger {

@@ -11,12 +11,13 @@ import (
 	gooidc "github.com/coreos/go-oidc/v3/oidc"
 
 	"github.com/tracio-ai/ssogate/idp"
+	"github.com/tracio-ai/ssogate/idp/secret"
 )
 
 // tokens are what a code was exchanged for.
 type tokens struct {
-	id     string
-	access string
+	id     secret.Text
+	access secret.Text
 }
 
 // oneShot is the client without redirects: no POST may be sent on, and no bearer token follows a Location.
@@ -48,7 +49,7 @@ func clientSecret(s idp.OIDCSettings) string {
 }
 
 // exchange sends the code once (RFC 6749 §4.1.3, RFC 7636 §4.5).
-func (c *Connector) exchange(ctx context.Context, conn idp.Connection, m metadata, a idp.Attempt, code string) (tokens, error) {
+func (c *Connector) exchange(ctx context.Context, conn idp.Connection, m metadata, a idp.Attempt, code secret.Text) (tokens, error) {
 	style, err := authStyle(conn.Settings)
 	if err != nil {
 		return tokens{}, err
@@ -57,7 +58,7 @@ func (c *Connector) exchange(ctx context.Context, conn idp.Connection, m metadat
 		ClientID: conn.Settings.ClientID, ClientSecret: clientSecret(conn.Settings), RedirectURL: a.Callback,
 		Endpoint: oauth2.Endpoint{TokenURL: m.Token, AuthStyle: style},
 	}
-	tok, err := conf.Exchange(gooidc.ClientContext(ctx, c.oneShot()), code, oauth2.VerifierOption(a.Derive(idp.DerivePKCE)))
+	tok, err := conf.Exchange(gooidc.ClientContext(ctx, c.oneShot()), code.Reveal(), oauth2.VerifierOption(a.Derive(idp.DerivePKCE)))
 	c.count("token", err)
 	if err != nil {
 		return tokens{}, exchangeFault(ctx, conn, err)
@@ -66,7 +67,7 @@ func (c *Connector) exchange(ctx context.Context, conn idp.Connection, m metadat
 	if !ok || id == "" {
 		return tokens{}, fault(idp.CodeResponse, "The identity provider sent no ID token. The application must be an OpenID Connect one and scope openid allowed.", "token answer has no id_token")
 	}
-	return tokens{id: id, access: tok.AccessToken}, nil
+	return tokens{id: secret.New(id), access: secret.New(tok.AccessToken)}, nil
 }
 
 // exchangeFault keeps what is safe of a failed exchange. The error of x/oauth2 prints the answer's body, which is

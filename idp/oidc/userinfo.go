@@ -21,7 +21,7 @@ func (c *Connector) complement(ctx context.Context, conn idp.Connection, m metad
 	if !conn.Settings.UserInfo || m.UserInfo == "" || !missing(conn, claims) {
 		return h, nil
 	}
-	body, media, err := c.userInfo(ctx, m, tok.access)
+	body, media, err := c.userInfo(ctx, m, tok.access.Reveal())
 	if err != nil {
 		return held{}, err
 	}

@@ -31,7 +31,7 @@ const (
 // claims that have one reading; go-oidc then has to come to the same result from the same bytes.
 func (c *Connector) verify(ctx context.Context, conn idp.Connection, m metadata, a idp.Attempt, tok tokens) (jwt.Claims, error) {
 	algs := jwt.Allowed(m.Algorithms)
-	t, err := parseToken(tok.id)
+	t, err := parseToken(tok.id.Reveal())
 	if err != nil {
 		return jwt.Claims{}, err
 	}
@@ -47,14 +47,14 @@ func (c *Connector) verify(ctx context.Context, conn idp.Connection, m metadata,
 	if err := check.all(); err != nil {
 		return jwt.Claims{}, err
 	}
-	second, err := secondOpinion(ctx, conn, algs, check.now, tok.id, payload)
+	second, err := secondOpinion(ctx, conn, algs, check.now, tok.id.Reveal(), payload)
 	if err != nil {
 		return jwt.Claims{}, err
 	}
 	if err := agree(claims, second); err != nil {
 		return jwt.Claims{}, err
 	}
-	return claims, checkAccessToken(claims, second, tok.access)
+	return claims, checkAccessToken(claims, second, tok.access.Reveal())
 }
 
 // parseToken takes the compact form alone and refuses tokens whose type says they are something else (RFC 8725 §3.11).

@@ -2,6 +2,7 @@ package oidc
 
 import (
 	"encoding/base64"
+	"encoding/hex"
 	"fmt"
 	"net"
 	"net/http"
@@ -207,6 +208,21 @@ func FuzzClaims(f *testing.F) {
 	})
 }
 
+func TestCodeAndTokensAreNotPrinted(t *testing.T) {
+	a, err := parseAnswer("code=hunter2")
+	if err != nil || a.Code.Reveal() != "hunter2" {
+		t.Fatal(err)
+	}
+	held := tokens{id: secret.New("hunter2"), access: secret.New("hunter2")}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x"} {
+		for _, printed := range []string{fmt.Sprintf(verb, a), fmt.Sprintf(verb, held), fmt.Sprintf(verb, &held)} {
+			if strings.Contains(printed, "hunter2") || strings.Contains(printed, hex.EncodeToString([]byte("hunter2"))) {
+				t.Errorf("%s prints %s", verb, printed)
+			}
+		}
+	}
+}
+
 // FuzzAnswer: an accepted callback has one reading, and its words are short enough for a log line.
 func FuzzAnswer(f *testing.F) {
 	for _, q := range []string{"code=a&state=b&iss=c", "error=access_denied&error_description=x", "code=a&code=b", "code=a;b=c", "code=%zz", "code=a&error=b", "co%64e=a", "=", ""} {
@@ -220,15 +236,15 @@ func FuzzAnswer(f *testing.F) {
 			}
 			return
 		}
-		if (a.Code == "") == (a.Error == "") || utf8.RuneCountInString(a.Description) > maxDescription || !utf8.ValidString(a.Description) {
+		if a.Code.Empty() == (a.Error == "") || utf8.RuneCountInString(a.Description) > maxDescription || !utf8.ValidString(a.Description) {
 			t.Fatalf("%q: %+v", q, a)
 		}
-		again := url.Values{"code": {a.Code}, "error": {a.Error}}
+		again := url.Values{"code": {a.Code.Reveal()}, "error": {a.Error}}
 		if a.hasIssuer {
 			again.Set("iss", a.Issuer)
 		}
 		b, err := parseAnswer(again.Encode())
-		if err != nil || b.Code != a.Code || b.Error != a.Error || b.Issuer != a.Issuer || b.hasIssuer != a.hasIssuer {
+		if err != nil || !b.Code.Equal(a.Code) || b.Error != a.Error || b.Issuer != a.Issuer || b.hasIssuer != a.hasIssuer {
 			t.Fatalf("%q: printed and read again: %+v, %v; want %+v", q, b, err, a)
 		}
 	})
