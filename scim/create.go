@@ -60,7 +60,7 @@ func (c *call) createGroup(op operation) (runner, error) {
 		return nil, badBody(err)
 	}
 	return func(tx directory.Tx) (outcome, error) {
-		g, err := tx.PutGroup(withGroupDoc(directory.Group{}, b.Doc))
+		g, err := putGroup(tx, directory.Group{}, b.Doc)
 		if err != nil {
 			return outcome{}, err
 		}
@@ -86,7 +86,7 @@ func (c *call) replaceGroup(op operation) (runner, error) {
 		if err := op.pre.check(g.Version); err != nil {
 			return outcome{}, err
 		}
-		if g, err = tx.PutGroup(withGroupDoc(g, b.Doc)); err != nil {
+		if g, err = putGroup(tx, g, b.Doc); err != nil {
 			return outcome{}, err
 		}
 		out := groupOutcome(http.StatusOK, g)

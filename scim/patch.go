@@ -58,7 +58,24 @@ func putUser(tx directory.Tx, u directory.User, doc map[string]any) (directory.U
 	if err != nil {
 		return u, err
 	}
-	return tx.PutUser(u)
+	u, err = tx.PutUser(u)
+	return u, taken(err, "user", "userName")
+}
+
+func putGroup(tx directory.Tx, g directory.Group, doc map[string]any) (directory.Group, error) {
+	g, err := tx.PutGroup(withGroupDoc(g, doc))
+	return g, taken(err, "group", "displayName")
+}
+
+// taken says which attribute another resource has already.
+func taken(err error, kind, attr string) error {
+	if !errors.Is(err, directory.ErrTaken) {
+		return err
+	}
+	return &Error{
+		Status: http.StatusConflict, Type: typeUniqueness, Cause: err,
+		Detail: "Another " + kind + " has this " + attr + ". Give this one another " + attr + ", or match the " + kind + " that is there by it.",
+	}
 }
 
 // patchGroup compiles the operations into edits of the row and a change of members. The members there are stay unread:
@@ -81,7 +98,7 @@ func (c *call) patchGroup(op operation) (runner, error) {
 			return outcome{}, badBody(err)
 		}
 		if changed {
-			if g, err = tx.PutGroup(withGroupDoc(g, doc)); err != nil {
+			if g, err = putGroup(tx, g, doc); err != nil {
 				return outcome{}, err
 			}
 		}

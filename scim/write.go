@@ -91,8 +91,6 @@ func storeError(err error) error {
 	switch {
 	case errors.Is(err, directory.ErrNotFound):
 		return notFound()
-	case errors.Is(err, directory.ErrTaken):
-		return &Error{Status: http.StatusConflict, Type: typeUniqueness, Detail: "Another resource has this userName or displayName. Choose another one, or match the existing resource by it."}
 	case errors.Is(err, directory.ErrTooMany):
 		return badRequest(typeTooMany, "The query looks at more resources than one request may. Filter by an attribute that is indexed, such as userName, externalId, emails, displayName or members.")
 	case errors.Is(err, directory.ErrInvalid):
