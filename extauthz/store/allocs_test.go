@@ -5,7 +5,7 @@ package store
 import "testing"
 
 func TestHitAllocatesNoMoreThanItsOwnCopy(t *testing.T) {
-	gate, s := hot(t)
+	gate, s := hot(t, sqliteFile(t))
 	check(t, gate, s)
 	// One copy of amr; room for one more.
 	if n := testing.AllocsPerRun(1000, func() { check(t, gate, s) }); n > 2 {

@@ -9,11 +9,13 @@ import (
 )
 
 // hot is a gate whose caches hold one session, its person and its realm.
-func hot(t testing.TB) (*Store, session.Session) {
+func hot(t testing.TB, d *database) (*Store, session.Session) {
 	t.Helper()
-	d := sqliteFile(t)
 	gate := d.open(t)
 	gate.o.Now, gate.patience.poll = time.Now, pollEvery
+	if gate.path == "" {
+		gate.patience.poll = pollPostgres
+	}
 	run(t, gate)
 	c := seed(t, gate, acme)
 	s := mustSignIn(t, gate, identity(c, "alice"))
@@ -41,50 +43,65 @@ func check(t testing.TB, gate *Store, s session.Session) {
 	gate.Touch(acme, s.Hash, gate.now())
 }
 
-func BenchmarkHit(b *testing.B) {
-	gate, s := hot(b)
-	b.ReportAllocs()
-	for b.Loop() {
-		check(b, gate, s)
+// benchEach runs a benchmark on both databases.
+func benchEach(b *testing.B, f func(b *testing.B, gate *Store, s session.Session)) {
+	run := func(name string, d func(testing.TB) *database) {
+		b.Run(name, func(b *testing.B) {
+			gate, s := hot(b, d(b))
+			b.ReportAllocs()
+			f(b, gate, s)
+		})
 	}
+	run("sqlite", sqliteFile)
+	run("postgres", func(t testing.TB) *database { return newDatabase(t, postgres(t)) })
 }
 
-func BenchmarkHitParallel(b *testing.B) {
-	gate, s := hot(b)
-	b.ReportAllocs()
-	b.RunParallel(func(pb *testing.PB) {
-		for pb.Next() {
+func BenchmarkHit(b *testing.B) {
+	benchEach(b, func(b *testing.B, gate *Store, s session.Session) {
+		for b.Loop() {
 			check(b, gate, s)
 		}
 	})
 }
 
+func BenchmarkHitParallel(b *testing.B) {
+	benchEach(b, func(b *testing.B, gate *Store, s session.Session) {
+		b.RunParallel(func(pb *testing.PB) {
+			for pb.Next() {
+				check(b, gate, s)
+			}
+		})
+	})
+}
+
 func BenchmarkMiss(b *testing.B) {
-	gate, s := hot(b)
-	b.ReportAllocs()
-	for b.Loop() {
-		gate.forgetEverything()
-		check(b, gate, s)
-	}
+	benchEach(b, func(b *testing.B, gate *Store, s session.Session) {
+		for b.Loop() {
+			gate.forgetEverything()
+			check(b, gate, s)
+		}
+	})
 }
 
 func BenchmarkSignIn(b *testing.B) {
-	gate, s := hot(b)
-	n := 0
-	for b.Loop() {
-		n++
-		mustSignIn(b, gate, identity(s.Connection, fmt.Sprint("u", n)))
-	}
+	benchEach(b, func(b *testing.B, gate *Store, s session.Session) {
+		n := 0
+		for b.Loop() {
+			n++
+			mustSignIn(b, gate, identity(s.Connection, fmt.Sprint("u", n)))
+		}
+	})
 }
 
 func BenchmarkBurn(b *testing.B) {
-	gate, s := hot(b)
-	var n uint64
-	for b.Loop() {
-		n++
-		err := gate.Burn(b.Context(), acme, s.Connection, "state", [32]byte{byte(n), byte(n >> 8), byte(n >> 16), byte(n >> 24)}, gate.now().Add(time.Minute))
-		if err != nil {
-			b.Fatal(err)
+	benchEach(b, func(b *testing.B, gate *Store, s session.Session) {
+		var n uint64
+		for b.Loop() {
+			n++
+			err := gate.Burn(b.Context(), acme, s.Connection, "state", [32]byte{byte(n), byte(n >> 8), byte(n >> 16), byte(n >> 24)}, gate.now().Add(time.Minute))
+			if err != nil {
+				b.Fatal(err)
+			}
 		}
-	}
+	})
 }

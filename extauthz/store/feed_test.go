@@ -3,7 +3,9 @@ package store
 import (
 	"context"
 	"errors"
+	"net/url"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -76,75 +78,69 @@ func TestFrozenGateStopsTrustingItsCachesBeforeACommandReturns(t *testing.T) {
 }
 
 func TestCommandIsInForceBesideARunningGate(t *testing.T) {
-	d := sqliteFile(t)
-	gate, command := d.serve(t), d.open(t)
-	c := seed(t, gate, acme)
-	for range 10 {
-		s := mustSignIn(t, gate, identity(c, "alice"))
-		if _, err := gate.Get(t.Context(), acme, s.Hash); err != nil {
-			t.Fatal(err)
+	each(t, func(t *testing.T, d *database) {
+		gate, command := d.serve(t), d.open(t)
+		c := seed(t, gate, acme)
+		for range 10 {
+			s := mustSignIn(t, gate, identity(c, "alice"))
+			if _, err := gate.Get(t.Context(), acme, s.Hash); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := command.Revoke(t.Context(), acme, session.Revocation{Hash: &s.Hash}); err != nil {
+				t.Fatal(err)
+			}
+			if got, err := gate.Get(t.Context(), acme, s.Hash); err != nil || got.RevokedAt.IsZero() {
+				t.Fatalf("revoked at %v, %v", got.RevokedAt, err)
+			}
 		}
-		if _, err := command.Revoke(t.Context(), acme, session.Revocation{Hash: &s.Hash}); err != nil {
-			t.Fatal(err)
-		}
-		if got, err := gate.Get(t.Context(), acme, s.Hash); err != nil || got.RevokedAt.IsZero() {
-			t.Fatalf("revoked at %v, %v", got.RevokedAt, err)
-		}
-	}
+	})
 }
 
 func TestCommandDoesNotWaitWhenNoGateRuns(t *testing.T) {
-	d := sqliteFile(t)
-	gate, command := d.open(t), d.open(t)
-	run(t, gate)() // ran, and stopped as it should
-	if gate.trusted() {
-		t.Error("caches are trusted without a feed")
-	}
-	var n int
-	if err := command.readers.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM replicas").Scan(&n); err != nil || n != 0 {
-		t.Errorf("%d replicas left, %v", n, err)
-	}
+	each(t, func(t *testing.T, d *database) {
+		gate, command := d.open(t), d.open(t)
+		run(t, gate)() // ran, and stopped as it should
+		if gate.Fresh() {
+			t.Error("caches are trusted without a feed")
+		}
+		var n int
+		if err := command.readers.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM replicas").Scan(&n); err != nil || n != 0 {
+			t.Errorf("%d replicas left, %v", n, err)
+		}
+	})
 }
 
 func TestHitReachesNoDatabase(t *testing.T) {
-	d := sqliteFile(t)
-	o := d.options()
-	reads := 0
-	counting := false
-	o.Observe = func(op string, _ time.Duration) {
-		if counting {
-			reads++
-			t.Logf("%s", op)
+	each(t, func(t *testing.T, d *database) {
+		o := d.options()
+		var ops []string
+		var mu sync.Mutex
+		o.Observe = func(op string, _ time.Duration) {
+			mu.Lock()
+			defer mu.Unlock()
+			ops = append(ops, op)
 		}
-	}
-	gate := d.openWith(t, o)
-	c := seed(t, gate, acme)
-	s := mustSignIn(t, gate, identity(c, "alice"))
-	stop := run(t, gate)
-	check := func() {
-		got, err := gate.Get(t.Context(), acme, s.Hash)
-		if err != nil {
-			t.Fatal(err)
+		gate := d.openWith(t, o)
+		c := seed(t, gate, acme)
+		s := mustSignIn(t, gate, identity(c, "alice"))
+		run(t, gate)
+		ask := func() {
+			check(t, gate, s)
+			if _, ok, err := gate.SoleTenant(t.Context()); err != nil || !ok {
+				t.Fatal(ok, err)
+			}
 		}
-		if _, err := gate.Realm(t.Context(), acme); err != nil {
-			t.Fatal(err)
+		ask()
+		mu.Lock()
+		ops = nil
+		mu.Unlock()
+		ask()
+		mu.Lock()
+		defer mu.Unlock()
+		if len(ops) != 0 {
+			t.Errorf("reads of the database: %q", ops)
 		}
-		if _, err := gate.Person(t.Context(), acme, got.User, c); err != nil {
-			t.Fatal(err)
-		}
-		if _, ok, err := gate.SoleTenant(t.Context()); err != nil || !ok {
-			t.Fatal(ok, err)
-		}
-		gate.Touch(acme, s.Hash, d.clock.Now())
-	}
-	check()
-	counting = true
-	check()
-	counting = false
-	if reads != 0 {
-		t.Errorf("%d reads of the database", reads)
-	}
-	stop()
+	})
 }
 
 func TestChangeByAnUnknownProgramEmptiesTheCaches(t *testing.T) {
@@ -249,8 +245,7 @@ func TestAbsentSessionIsAskedForAgainAfterHalfAMinute(t *testing.T) {
 		t.Errorf("not from the cache: %v", err)
 	}
 	d.clock.advance(keepAbsent)
-	for !gate.trusted() { // the clock jumped past the lease
-	}
+	until(t, gate.Fresh) // the clock jumped past the lease
 	if third, err := gate.entry(t.Context(), k); err != nil || third == first {
 		t.Errorf("still the old answer: %v", err)
 	}
@@ -304,4 +299,102 @@ func TestLeaseOfAWrongClockHoldsNoWriterForEver(t *testing.T) {
 		t.Fatal(err)
 	}
 	seed(t, s, acme)
+}
+
+// interloper is a change feed during whose first registering something happens.
+type interloper struct {
+	feedLog
+	meanwhile func()
+}
+
+func (i *interloper) register(ctx context.Context, began time.Time) (time.Time, error) {
+	if f := i.meanwhile; f != nil {
+		i.meanwhile = nil
+		f()
+	}
+	return i.feedLog.register(ctx, began)
+}
+
+// follow makes a follower that the test polls by hand.
+func follow(t *testing.T, s *Store) *follower {
+	t.Helper()
+	if s.path == "" {
+		l, err := s.listen(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := l.close(context.Background()); err != nil {
+				t.Error(err)
+			}
+		})
+		return &follower{s: s, log: l}
+	}
+	db, err := sqliteDB(s.path, url.Values{"_txlock": {"immediate"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := db.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := errors.Join(conn.Close(), db.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	return &follower{s: s, log: &sqliteLog{s: s, conn: conn}}
+}
+
+// TestChangeBetweenALookAndTheNewLeaseIsSeen: its writer did not wait for a gate that had lost its lease.
+func TestChangeBetweenALookAndTheNewLeaseIsSeen(t *testing.T) {
+	each(t, func(t *testing.T, d *database) {
+		gate, writer := d.open(t), d.open(t)
+		c := seed(t, writer, acme)
+		s := mustSignIn(t, writer, identity(c, "alice"))
+		f := follow(t, gate)
+		if err := f.start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		check(t, gate, s)
+		d.clock.advance(lease) // the gate stood still; so says its own clock, and the server's
+		if _, err := writer.db.ExecContext(t.Context(), "UPDATE replicas SET lease_until = 1"); err != nil {
+			t.Fatal(err)
+		}
+		f.log = &interloper{feedLog: f.log, meanwhile: func() {
+			if _, err := writer.SetActive(t.Context(), acme, s.User, false, "cli"); err != nil {
+				t.Error(err)
+			}
+		}}
+		if err := f.poll(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if !gate.Fresh() {
+			t.Error("the caches are not trusted after a poll")
+		}
+		if p, err := gate.Person(t.Context(), acme, s.User, c); err != nil || p.User.Active {
+			t.Errorf("active %v, %v", p.User.Active, err)
+		}
+	})
+}
+
+func TestFeedAgeGrowsWhileNothingIsHeard(t *testing.T) {
+	each(t, func(t *testing.T, d *database) {
+		gate := d.open(t)
+		d.clock.advance(3 * time.Second)
+		if age := gate.FeedAge(); age != 3*time.Second {
+			t.Errorf("before the first look: %s", age)
+		}
+		f := follow(t, gate)
+		if err := f.start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if age := gate.FeedAge(); age != 0 {
+			t.Errorf("after a look: %s", age)
+		}
+		d.clock.advance(lease)
+		if age := gate.FeedAge(); age != lease || gate.Fresh() {
+			t.Errorf("a lease later: %s, fresh %v", age, gate.Fresh())
+		}
+	})
 }

@@ -31,12 +31,8 @@ func TestRotationSealsWithANewKeyAndOpensWithTheOld(t *testing.T) {
 			t.Fatal(err)
 		}
 		d.clock.advance(time.Minute)
-		for gate.path != "" && !gate.trusted() { // the clock jumped past the lease: wait for the next poll
-		}
-		command := gate // on PostgreSQL another process is heard of within two seconds, which no test waits for
-		if gate.path != "" {
-			command = d.open(t)
-		}
+		until(t, gate.Fresh) // the clock jumped past the lease: wait for the next poll
+		command := d.open(t)
 		if _, err := command.RotateKeys(t.Context(), "cli"); err != nil {
 			t.Fatal(err)
 		}

@@ -54,6 +54,9 @@ func child(dsn string) int {
 		}
 	}
 	fmt.Println(strings.Join(ids, " "))
+	if about := os.Getenv("STORE_CHILD_REPLICA"); about != "" {
+		return answer(s, about)
+	}
 	if os.Getenv("STORE_CHILD_WRITE") != "" {
 		return signInForEver(s)
 	}

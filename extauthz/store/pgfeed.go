@@ -20,6 +20,7 @@ const (
 	manyChanges = 100_000
 	// pinnedWarning is how long the oldest transaction may hold the feed's cursor before it is complained about.
 	pinnedWarning = 5 * time.Minute
+	feedName      = "ssogate change feed"
 	// serverClock is what ages rows of changes and replicas: all machines compare by the same clock.
 	serverClock = "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)"
 )
@@ -59,13 +60,17 @@ func (s *Store) followPostgres(ctx context.Context) error {
 
 // followConn returns when ctx ends or the connection does.
 func (s *Store) followConn(ctx context.Context, state *trouble) (err error) {
-	last := context.WithoutCancel(ctx) // the connection outlives ctx: the row of replicas goes at the end
 	l, err := s.listen(ctx)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, l.close(last)) }()
-	f := &follower{s: s, log: l}
+	defer func() { err = errors.Join(err, l.close(context.WithoutCancel(ctx))) }()
+	return l.follow(ctx, state)
+}
+
+func (l *postgresLog) follow(ctx context.Context, state *trouble) error {
+	last := context.WithoutCancel(ctx) // the connection outlives ctx: the row of replicas goes at the end
+	f := &follower{s: l.s, log: l}
 	if err := f.start(last); err != nil {
 		return fmt.Errorf("start change feed: %w", err)
 	}
@@ -89,6 +94,7 @@ func (s *Store) listen(ctx context.Context) (*postgresLog, error) {
 	defer cancel()
 	woken := new(bool)
 	config := s.postgres.Copy()
+	config.RuntimeParams["application_name"] = feedName                                  // to be told from the pool's in pg_stat_activity
 	config.OnNotification = func(*pgconn.PgConn, *pgconn.Notification) { *woken = true } // called by whoever uses the connection
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {

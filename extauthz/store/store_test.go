@@ -114,6 +114,21 @@ func run(t testing.TB, s *Store) (stop func()) {
 	return stop
 }
 
+// until waits for what another goroutine or process does.
+func until(t testing.TB, done func() bool) {
+	t.Helper()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	late := time.After(time.Minute)
+	for !done() {
+		select {
+		case <-late:
+			t.Fatal("it does not happen")
+		case <-tick.C:
+		}
+	}
+}
+
 // each runs a test on SQLite and on PostgreSQL.
 func each(t *testing.T, f func(t *testing.T, d *database)) {
 	t.Parallel() // making a database is mostly waiting

@@ -24,9 +24,13 @@ func pairs(t *testing.T, suite func(t *testing.T, open func(t *testing.T) (a, b 
 			d = sqlite(t)
 			return d.open(t), d.serve(t), d
 		},
-		"postgres": func(t *testing.T) (a, b *Store, d *database) {
+		"postgres caches": func(t *testing.T) (a, b *Store, d *database) {
 			d = newDatabase(t, postgres(t))
 			return d.serve(t), d.serve(t), d
+		},
+		"postgres command beside gate": func(t *testing.T) (a, b *Store, d *database) {
+			d = newDatabase(t, postgres(t))
+			return d.open(t), d.serve(t), d
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
