@@ -53,6 +53,28 @@ type Connection struct {
 	Declared bool  // written in the configuration file: read-only elsewhere
 	Created  time.Time
 	Settings OIDCSettings // of protocol oidc
+
+	Join      Join   // empty: the provider's preset for a tenant's first connection, none for further ones
+	JoinClaim string // the claim that meets externalId; empty: the preset's. A user name is met by Claims.UserName
+}
+
+// Join is how an identity finds the person whom SCIM made. Whoever may join speaks for the tenant's own people, so a
+// second identity provider, say the contractors', joins nobody until an admin says so.
+type Join string
+
+// The join rules.
+const (
+	JoinExternalID Join = "external_id" // Joins.ExternalID, and where that finds nobody Joins.UserName
+	JoinUserName   Join = "user_name"
+	JoinNone       Join = "none"
+)
+
+// JoinPreset is the rule that a provider's first connection starts with.
+func JoinPreset(p Provider) Join {
+	if p == Okta || p == Entra {
+		return JoinExternalID
+	}
+	return JoinUserName
 }
 
 // ClientAuth is how the gate proves itself at the token endpoint (OpenID Connect Core §9).
@@ -160,6 +182,7 @@ type Identity struct {
 	Issuer        string
 	Subject       string
 	UserName      string
+	Joins         Joins
 	Email         string // display only; grants nothing
 	EmailVerified bool
 	DisplayName   string
@@ -172,6 +195,13 @@ type Identity struct {
 	SID           string      // the provider's own session id, for sign-out
 	IDToken       secret.Text // kept sealed: sign-out sends it back as a hint
 	Once          []Once      // what must not be accepted twice, burnt in the sign-in's transaction
+}
+
+// Joins is what an identity says that can meet a provisioned person's attributes. The zero value meets nobody.
+type Joins struct {
+	ExternalID string // compared exactly
+	UserName   string // compared without case
+	Address    bool   // UserName comes from an e-mail claim: it joins only in a domain that the tenant has verified
 }
 
 // Once is one value that is accepted a single time (an assertion id, a jti).

@@ -51,7 +51,7 @@ func decodeSettings(text string) (idp.OIDCSettings, error) {
 
 const (
 	sealClientSecret  = "client-secret"
-	connectionColumns = "id, tenant, protocol, provider, name, enabled, version, epoch, declared, created, settings, client_secret"
+	connectionColumns = "id, tenant, protocol, provider, name, enabled, version, epoch, declared, created, settings, client_secret, join_rule, join_claim"
 )
 
 // row names a row to what is sealed for it: copied to another tenant's row it does not open.
@@ -83,7 +83,7 @@ func (s *Store) scanConnection(scan func(...any) error) (idp.Connection, error) 
 	var created int64
 	var text string
 	var sealed []byte
-	err := scan(&c.ID, &c.Tenant, &c.Protocol, &c.Provider, &c.Name, &c.Enabled, &c.Version, &c.Epoch, &c.Declared, &created, &text, &sealed)
+	err := scan(&c.ID, &c.Tenant, &c.Protocol, &c.Provider, &c.Name, &c.Enabled, &c.Version, &c.Epoch, &c.Declared, &created, &text, &sealed, &c.Join, &c.JoinClaim)
 	if err != nil {
 		return c, err
 	}
@@ -120,6 +120,14 @@ func prepareConnection(c idp.Connection) (idp.Connection, error) {
 	}
 	if c.Name == "" {
 		c.Name = string(c.ID)
+	}
+	switch c.Join {
+	case "", idp.JoinExternalID, idp.JoinUserName, idp.JoinNone:
+	default:
+		return c, fmt.Errorf("connection %s: join rule %.20q: want external_id, user_name or none", c.ID, c.Join)
+	}
+	if !storable(c.JoinClaim) || len(c.JoinClaim) > 200 {
+		return c, fmt.Errorf("connection %s: join claim is not readable text of at most 200 bytes", c.ID)
 	}
 	if !storable(c.Name) || !storable(string(c.Provider)) {
 		return c, fmt.Errorf("connection %s: name is not readable text", c.ID)
@@ -160,6 +168,15 @@ func (t *tx) exists(ctx context.Context, id tenant.ID) error {
 
 func (t *tx) insertConnection(ctx context.Context, c idp.Connection, actor string) (idp.Connection, error) {
 	c.Version, c.Epoch, c.Created = 1, 1, truncated(t.at)
+	if c.Join == "" {
+		var others int
+		if err := t.QueryRowContext(ctx, "SELECT COUNT(*) FROM connections WHERE tenant = $1", c.Tenant).Scan(&others); err != nil {
+			return c, err
+		}
+		if c.Join = idp.JoinNone; others == 0 {
+			c.Join = idp.JoinPreset(c.Provider)
+		}
+	}
 	text, err := encodeSettings(c.Settings)
 	if err != nil {
 		return c, err
@@ -168,9 +185,9 @@ func (t *tx) insertConnection(ctx context.Context, c idp.Connection, actor strin
 	if err != nil {
 		return c, err
 	}
-	_, err = t.exec(ctx, `INSERT INTO connections (id, tenant, protocol, provider, name, enabled, version, epoch, declared, created, settings, client_secret)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
-		c.ID, c.Tenant, c.Protocol, c.Provider, c.Name, number(c.Enabled), c.Version, c.Epoch, number(c.Declared), micros(c.Created), text, sealed)
+	_, err = t.exec(ctx, `INSERT INTO connections (id, tenant, protocol, provider, name, enabled, version, epoch, declared, created, settings, client_secret, join_rule, join_claim)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
+		c.ID, c.Tenant, c.Protocol, c.Provider, c.Name, number(c.Enabled), c.Version, c.Epoch, number(c.Declared), micros(c.Created), text, sealed, c.Join, c.JoinClaim)
 	if duplicate(err) {
 		return c, fmt.Errorf("connection %s: id is %w", c.ID, ErrTaken)
 	}

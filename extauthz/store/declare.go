@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"time"
 
 	"github.com/tracio-ai/ssogate/extauthz/audit"
 	"github.com/tracio-ai/ssogate/idp"
@@ -146,8 +147,13 @@ func (t *tx) updateTenant(ctx context.Context, have, want tenant.Tenant) error {
 	if reflect.DeepEqual(have, want) {
 		return nil
 	}
-	_, err := t.exec(ctx, "UPDATE tenants SET slug = $1, scim = $2, group_key = $3, idle_limit = $4, absolute_limit = $5, epoch = $6 WHERE id = $7",
-		want.Slug, number(want.SCIM), want.GroupKey, want.Idle.Microseconds(), want.Absolute.Microseconds(), want.Epoch, want.ID)
+	var since time.Time
+	if want.SCIM {
+		since = t.at
+	}
+	_, err := t.exec(ctx, `UPDATE tenants SET slug = $1, scim = $2, group_key = $3, idle_limit = $4, absolute_limit = $5, epoch = $6,
+		scim_since = CASE WHEN scim = $2 THEN scim_since ELSE $7 END WHERE id = $8`,
+		want.Slug, number(want.SCIM), want.GroupKey, want.Idle.Microseconds(), want.Absolute.Microseconds(), want.Epoch, micros(since), want.ID)
 	if duplicate(err) {
 		return fmt.Errorf("tenant %s: slug %q is %w", want.ID, want.Slug, ErrTaken)
 	}
@@ -197,6 +203,9 @@ func (t *tx) declareConnections(ctx context.Context, id tenant.ID, want []idp.Co
 
 func (t *tx) updateConnection(ctx context.Context, have, want idp.Connection) error {
 	want.Version, want.Epoch, want.Created = have.Version, have.Epoch, have.Created
+	if want.Join == "" {
+		want.Join = have.Join
+	}
 	secretSame := have.Settings.ClientSecret.Equal(want.Settings.ClientSecret)
 	a, b := have, want
 	b.Settings.ClientSecret = a.Settings.ClientSecret
@@ -216,9 +225,9 @@ func (t *tx) updateConnection(ctx context.Context, have, want idp.Connection) er
 	if err != nil {
 		return err
 	}
-	_, err = t.exec(ctx, `UPDATE connections SET protocol = $1, provider = $2, name = $3, enabled = $4, version = $5, epoch = $6, settings = $7, client_secret = $8
-		WHERE tenant = $9 AND id = $10`,
-		want.Protocol, want.Provider, want.Name, number(want.Enabled), want.Version, want.Epoch, text, sealed, want.Tenant, want.ID)
+	_, err = t.exec(ctx, `UPDATE connections SET protocol = $1, provider = $2, name = $3, enabled = $4, version = $5, epoch = $6, settings = $7, client_secret = $8,
+		join_rule = $9, join_claim = $10 WHERE tenant = $11 AND id = $12`,
+		want.Protocol, want.Provider, want.Name, number(want.Enabled), want.Version, want.Epoch, text, sealed, want.Join, want.JoinClaim, want.Tenant, want.ID)
 	if err != nil {
 		return err
 	}

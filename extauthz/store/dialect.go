@@ -29,7 +29,7 @@ func sqliteDialect() dialect {
 		goose:    goose.DialectSQLite3,
 		snapshot: &sql.TxOptions{ReadOnly: true},
 		// The single writer is the lock that PostgreSQL takes row by row.
-		query: strings.NewReplacer(" FOR UPDATE", "", " FOR SHARE", "", "GREATEST(", "MAX(", "strpos(", "instr("),
+		query: strings.NewReplacer(" FOR UPDATE", "", " FOR SHARE", "", " FOR KEY SHARE", "", "GREATEST(", "MAX(", "strpos(", "instr("),
 		schema: strings.NewReplacer(
 			"{{text}}", "TEXT",
 			"{{int}}", "INTEGER",

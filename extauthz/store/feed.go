@@ -19,7 +19,7 @@ const (
 	userChanged     kind = "user"     // key: the user's id
 	sessionChanged  kind = "session"  // key: the session's hash in hex
 	sessionsChanged kind = "sessions" // every session of the tenant
-	realmChanged    kind = "tenant"   // its settings, connections or mappings
+	realmChanged    kind = "tenant"   // its settings, connections, mappings or SCIM tokens
 	peopleChanged   kind = "people"   // every user of the tenant
 	keysChanged     kind = "keys"     // the key ring; no tenant
 )
@@ -44,6 +44,7 @@ func (s *Store) makeCaches() {
 	s.people = newCache[personKey, *record]("person", size(s.o.People), s.o.CacheLookup)
 	s.realms = newCache[tenant.ID, *idp.Realm]("realm", 10_000, s.o.CacheLookup)
 	s.lookups = newCache[string, tenant.ID]("lookup", 10_000, s.o.CacheLookup)
+	s.tokens = newCache[tenant.ID, []liveToken]("scim token", 10_000, s.o.CacheLookup)
 }
 
 // apply makes the caches of this handle forget what changed.
@@ -63,6 +64,7 @@ func (s *Store) apply(ctx context.Context, changes []change) error {
 			s.sessions.forgetAll(func(k sessionKey) bool { return k.tenant == c.tenant })
 		case realmChanged:
 			s.realms.forget(c.tenant)
+			s.tokens.forget(c.tenant)
 			s.lookups.forgetAll(func(string) bool { return true })
 		case peopleChanged:
 			s.people.forgetAll(func(k personKey) bool { return k.tenant == c.tenant })
@@ -83,6 +85,7 @@ func (s *Store) forgetEverything() {
 	s.sessions.forgetAll(func(sessionKey) bool { return true })
 	s.people.forgetAll(func(personKey) bool { return true })
 	s.realms.forgetAll(func(tenant.ID) bool { return true })
+	s.tokens.forgetAll(func(tenant.ID) bool { return true })
 	s.lookups.forgetAll(func(string) bool { return true })
 }
 

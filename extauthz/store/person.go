@@ -64,6 +64,7 @@ func (s *Store) loadPerson(ctx context.Context, t tenant.ID, id directory.UserID
 		if err != nil {
 			return err
 		}
+		r.user.Doc = nil // nobody asks the gate for it, and a hundred thousand of these lie in memory
 		var key tenant.GroupKey
 		if err := q.QueryRowContext(ctx, "SELECT scim, group_key FROM tenants WHERE id = $1", t).Scan(&r.scim, &key); err != nil {
 			return err

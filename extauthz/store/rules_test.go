@@ -15,6 +15,7 @@ var tenantless = map[string]string{
 	"TenantByDomain":     "finds the tenant",
 	"TenantByConnection": "finds the tenant",
 	"SoleTenant":         "finds the tenant",
+	"Tenant":             "finds the tenant, by a token",
 
 	"Tenants":     "the operator's list",
 	"Declare":     "the operator's file, of all tenants",

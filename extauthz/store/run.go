@@ -44,7 +44,7 @@ func (s *Store) Run(ctx context.Context) error {
 	wg.Wait()
 	flushCtx, done := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
 	defer done()
-	return errors.Join(followErr, s.flush(flushCtx, 0))
+	return errors.Join(followErr, s.flush(flushCtx, 0), s.flushCalls(flushCtx), s.flushTokens(flushCtx))
 }
 
 // followSQLite polls on a connection of its own. Its only writes are leases, which need not survive a power cut.
@@ -75,6 +75,9 @@ func (s *Store) keepHouse(ctx context.Context) {
 		s.repeat(ctx, flushEvery, "write last-seen times", func(ctx context.Context) error { return s.flush(ctx, s.flushStep()) })
 	})
 	wg.Go(func() { s.repeat(ctx, sweepEvery, "sweep out expired rows", s.sweep) })
+	wg.Go(func() { s.repeat(ctx, callsEvery, "write the provisioning log", s.flushCalls) })
+	wg.Go(func() { s.repeat(ctx, flushEvery, "write when tokens were used", s.flushTokens) })
+	wg.Go(func() { s.repeat(ctx, sweepEvery, "sweep the directory", s.sweepDirectory) })
 	wg.Wait()
 }
 

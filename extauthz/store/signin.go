@@ -43,7 +43,7 @@ const (
 
 // checkIdentity refuses what cannot be stored as it was asserted: an identifier is never repaired into another's.
 func checkIdentity(i idp.Identity) error {
-	for _, text := range append([]string{i.Issuer, i.Subject, i.UserName, i.Email, i.DisplayName, i.ACR, i.SID}, i.Groups...) {
+	for _, text := range append([]string{i.Issuer, i.Subject, i.UserName, i.Email, i.DisplayName, i.ACR, i.SID, i.Joins.ExternalID, i.Joins.UserName}, i.Groups...) {
 		if !storable(text) || len(text) > 2048 {
 			return &idp.Error{Code: idp.CodeClaims, Err: errors.New("a claim is not readable text of at most 2048 bytes")}
 		}
@@ -61,6 +61,8 @@ func checkIdentity(i idp.Identity) error {
 type rules struct {
 	tenant          tenant.Tenant
 	connectionEpoch int64
+	join            idp.Join
+	provider        idp.Provider
 }
 
 func (t *tx) signIn(ctx context.Context, in session.SignIn) (session.Session, directory.User, error) {
@@ -70,6 +72,9 @@ func (t *tx) signIn(ctx context.Context, in session.SignIn) (session.Session, di
 		return none, directory.User{}, err
 	}
 	if err := t.burnAll(ctx, in); err != nil {
+		return none, directory.User{}, err
+	}
+	if in.Identity.Joins, err = t.joins(ctx, r, in.Identity); err != nil {
 		return none, directory.User{}, err
 	}
 	user, err := t.person(ctx, r, in.Identity)
@@ -101,8 +106,8 @@ func (t *tx) lockRules(ctx context.Context, i idp.Identity) (rules, error) {
 		return r, fmt.Errorf("read tenant: %w", err)
 	}
 	var enabled bool
-	q := "SELECT enabled, epoch FROM connections WHERE tenant = $1 AND id = $2 FOR SHARE"
-	err = t.QueryRowContext(ctx, q, i.Tenant, i.Connection).Scan(&enabled, &r.connectionEpoch)
+	q := "SELECT enabled, epoch, join_rule, provider FROM connections WHERE tenant = $1 AND id = $2 FOR SHARE"
+	err = t.QueryRowContext(ctx, q, i.Tenant, i.Connection).Scan(&enabled, &r.connectionEpoch, &r.join, &r.provider)
 	if errors.Is(err, sql.ErrNoRows) || err == nil && !enabled {
 		return r, gone
 	}
@@ -149,9 +154,21 @@ func (t *tx) person(ctx context.Context, r rules, i idp.Identity) (directory.Use
 	if linked && err != nil {
 		return user, err
 	}
-	// After the link: a deletion removes the link and writes the tombstone at once, so whoever missed the one meets the other.
-	if err := t.buried(ctx, i); err != nil {
-		return user, err
+	if !linked || user.Source == directory.JIT {
+		joined, to, err := t.join(ctx, i, user, seq)
+		if err != nil {
+			return user, err
+		}
+		if to != 0 {
+			user, seq, linked = joined, to, true
+		}
+	}
+	// After the link: a deletion removes the link and writes the tombstone at once, so whoever missed the one meets the
+	// other. Whom SCIM has is not dead, whatever stands on an old stone.
+	if user.Source != directory.SCIM {
+		if err := t.buried(ctx, i); err != nil {
+			return user, err
+		}
 	}
 	switch {
 	case linked && !user.Active:
@@ -198,8 +215,10 @@ func (t *tx) buried(ctx context.Context, i idp.Identity) error {
 	name := directory.Fold(userName(i))
 	q := `SELECT (SELECT COUNT(*) FROM tombstone_links WHERE tenant = $1 AND connection = $2 AND iss = $3 AND sub = $4)
 		+ (SELECT COUNT(*) FROM tombstone_links WHERE tenant = $1 AND connection = $2 AND join_value = $5)
-		+ (SELECT COUNT(*) FROM tombstones WHERE tenant = $1 AND user_name_ci = $5 AND source = 'scim')`
-	if err := t.QueryRowContext(ctx, q, i.Tenant, i.Connection, i.Issuer, i.Subject, name).Scan(&n); err != nil {
+		+ (SELECT COUNT(*) FROM tombstones WHERE tenant = $1 AND user_name_ci = $5 AND source = 'scim')
+		+ (SELECT COUNT(*) FROM tombstones WHERE tenant = $1 AND user_name_ci = $6 AND user_name_ci <> '')
+		+ (SELECT COUNT(*) FROM tombstones WHERE tenant = $1 AND external_id = $7 AND external_id <> '')`
+	if err := t.QueryRowContext(ctx, q, i.Tenant, i.Connection, i.Issuer, i.Subject, name, i.Joins.UserName, i.Joins.ExternalID).Scan(&n); err != nil {
 		return fmt.Errorf("read tombstones: %w", err)
 	}
 	if n > 0 {
@@ -248,7 +267,7 @@ func (t *tx) insertPerson(ctx context.Context, i idp.Identity) (directory.User, 
 	if err != nil {
 		return u, fmt.Errorf("create user: %w", err)
 	}
-	n, err := t.writeLink(ctx, seq, i, "DO NOTHING")
+	n, err := t.writeLink(ctx, seq, i, "", "DO NOTHING")
 	if err != nil {
 		return u, err
 	}
@@ -281,12 +300,13 @@ func (t *tx) updatePerson(ctx context.Context, u directory.User, seq int64, i id
 		return u, fmt.Errorf("update user: %w", err)
 	}
 	t.changed(userChanged, u.Tenant, string(u.ID))
-	_, err := t.writeLink(ctx, seq, i, `(tenant, connection, iss, sub) DO UPDATE SET join_value = excluded.join_value,
-		group_state = excluded.group_state, group_names = excluded.group_names, claims = excluded.claims, seen = excluded.seen`)
+	_, err := t.writeLink(ctx, seq, i, "", `(tenant, connection, iss, sub) DO UPDATE SET join_value = excluded.join_value,
+		group_state = excluded.group_state, group_names = excluded.group_names, claims = excluded.claims, seen = excluded.seen,
+		join_external = excluded.join_external, join_name = excluded.join_name`)
 	return u, err
 }
 
-func (t *tx) writeLink(ctx context.Context, seq int64, i idp.Identity, conflict string) (int64, error) {
+func (t *tx) writeLink(ctx context.Context, seq int64, i idp.Identity, joined idp.Join, conflict string) (int64, error) {
 	groups := i.Groups
 	if i.GroupState != idp.GroupsListed || groups == nil {
 		groups = []string{}
@@ -302,9 +322,11 @@ func (t *tx) writeLink(ctx context.Context, seq int64, i idp.Identity, conflict 
 	if len(claims) > maxClaims {
 		return 0, &idp.Error{Code: idp.CodeClaims, Err: fmt.Errorf("%d bytes of claims, at most %d", len(claims), maxClaims)}
 	}
-	n, err := t.exec(ctx, `INSERT INTO links (tenant, connection, iss, sub, user_seq, join_value, group_state, group_names, claims, seen)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT `+conflict,
-		i.Tenant, i.Connection, i.Issuer, i.Subject, seq, directory.Fold(userName(i)), int64(i.GroupState), names, claims, micros(t.at))
+	n, err := t.exec(ctx, `INSERT INTO links (tenant, connection, iss, sub, user_seq, join_value, group_state, group_names, claims, seen,
+			join_external, join_name, joined)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT `+conflict,
+		i.Tenant, i.Connection, i.Issuer, i.Subject, seq, directory.Fold(userName(i)), int64(i.GroupState), names, claims, micros(t.at),
+		i.Joins.ExternalID, i.Joins.UserName, joined)
 	if err != nil {
 		return 0, fmt.Errorf("write link: %w", err)
 	}

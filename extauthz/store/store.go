@@ -73,6 +73,8 @@ type Store struct {
 	people   *cache[personKey, *record]
 	realms   *cache[tenant.ID, *idp.Realm]
 	lookups  *cache[string, tenant.ID]
+	tokens   *cache[tenant.ID, []liveToken]
+	scim     provisioning
 }
 
 // patience is measured by timers, not by Now.

@@ -82,9 +82,13 @@ func prepareDomains(t tenant.Tenant) (tenant.Tenant, error) {
 
 func (t *tx) insertTenant(ctx context.Context, n tenant.Tenant, actor string) (tenant.Tenant, error) {
 	n.Epoch, n.Created = 1, truncated(t.at)
-	_, err := t.exec(ctx, `INSERT INTO tenants (id, slug, scim, group_key, idle_limit, absolute_limit, epoch, declared, created)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-		n.ID, n.Slug, number(n.SCIM), n.GroupKey, n.Idle.Microseconds(), n.Absolute.Microseconds(), n.Epoch, number(n.Declared), micros(n.Created))
+	var since time.Time
+	if n.SCIM {
+		since = n.Created
+	}
+	_, err := t.exec(ctx, `INSERT INTO tenants (id, slug, scim, group_key, idle_limit, absolute_limit, epoch, declared, created, scim_since)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+		n.ID, n.Slug, number(n.SCIM), n.GroupKey, n.Idle.Microseconds(), n.Absolute.Microseconds(), n.Epoch, number(n.Declared), micros(n.Created), micros(since))
 	if duplicate(err) {
 		return n, fmt.Errorf("tenant %s: id or slug %q is %w", n.ID, n.Slug, ErrTaken)
 	}

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -19,6 +20,11 @@ type document struct {
 	Emails      []directory.Email `json:"emails,omitempty"`
 }
 
+func readDocument(text string) (document, error) {
+	var doc document
+	return doc, decode("user document", text, &doc)
+}
+
 // scanUser also returns the row number, which only joins rows inside the database.
 func scanUser(scan func(...any) error) (u directory.User, seq int64, err error) {
 	var active sql.NullBool // null in SCIM is inactive
@@ -33,11 +39,12 @@ func scanUser(scan func(...any) error) (u directory.User, seq int64, err error) 
 	}
 	u.Active = active.Valid && active.Bool
 	u.Created, u.Modified, u.LastSignIn = instant(created), instant(modified), instant(signedIn)
-	var doc document
-	if err := decode("user document", text, &doc); err != nil {
+	doc, err := readDocument(text)
+	if err != nil {
 		return u, 0, fmt.Errorf("user %s: %w", u.ID, err)
 	}
-	u.DisplayName, u.Emails = doc.DisplayName, doc.Emails
+	u.ActiveUnset = !active.Valid
+	u.DisplayName, u.Emails, u.Doc = doc.DisplayName, doc.Emails, json.RawMessage(text)
 	return u, seq, nil
 }
 
@@ -116,6 +123,7 @@ func (s *Store) SetActive(ctx context.Context, id tenant.ID, user directory.User
 		if err != nil || u.Active == active {
 			return err
 		}
+		u.ActiveUnset = false
 		u.Active, u.Version, u.Modified = active, u.Version+1, truncated(t.at)
 		what := audit.UserActivated
 		if !active {
@@ -140,21 +148,53 @@ func (t *tx) userChanged(ctx context.Context, u directory.User, what audit.Actio
 // DeleteUser removes a person and leaves a tombstone: no sign-in brings them back.
 func (s *Store) DeleteUser(ctx context.Context, id tenant.ID, user directory.UserID, actor string) error {
 	return s.write(ctx, "delete user", func(ctx context.Context, t *tx) error {
+		if err := t.lockGroupsOf(ctx, id, user); err != nil {
+			return err
+		}
 		u, seq, err := t.lockUser(ctx, id, user)
 		if err != nil {
 			return err
 		}
-		if err := t.bury(ctx, u, seq); err != nil {
+		if err := t.removeUser(ctx, u, seq); err != nil {
 			return err
 		}
-		if _, err := t.endSessions(ctx, id, " AND user_id = $4", []any{user}, "user deleted"); err != nil {
+		if err := t.userChanged(ctx, u, audit.UserDeleted, actor); err != nil || u.Source != directory.SCIM {
 			return err
 		}
-		if _, err := t.exec(ctx, "DELETE FROM users WHERE tenant = $1 AND seq = $2", id, seq); err != nil {
-			return err
-		}
-		return t.userChanged(ctx, u, audit.UserDeleted, actor)
+		return t.count(ctx, id, -1, 0)
 	})
+}
+
+// lockGroupsOf locks the groups of a user who is about to go.
+func (t *tx) lockGroupsOf(ctx context.Context, id tenant.ID, user directory.UserID) error {
+	if !storable(string(user)) {
+		return directory.ErrNotFound
+	}
+	return t.scan(ctx, func(scan func(...any) error) error {
+		var seq int64
+		return scan(&seq)
+	}, `SELECT seq FROM user_groups WHERE tenant = $1 AND seq IN (SELECT m.group_seq FROM memberships m JOIN users u
+		ON u.tenant = m.tenant AND u.seq = m.user_seq WHERE m.tenant = $1 AND u.id = $2) ORDER BY seq FOR UPDATE`, id, user)
+}
+
+// removeUser deletes a user, whose row and groups are locked, with all that hangs on them, and leaves the tombstone.
+func (t *tx) removeUser(ctx context.Context, u directory.User, seq int64) error {
+	if err := t.bury(ctx, u, seq); err != nil {
+		return err
+	}
+	if _, err := t.endSessions(ctx, u.Tenant, " AND user_id = $4", []any{u.ID}, "user deleted"); err != nil {
+		return err
+	}
+	// A group that loses a member is another version of itself.
+	_, err := t.exec(ctx, `UPDATE user_groups SET version = version + 1, modified = $1 WHERE tenant = $2
+		AND seq IN (SELECT group_seq FROM memberships WHERE tenant = $2 AND user_seq = $3)`, micros(t.at), u.Tenant, seq)
+	if err != nil {
+		return fmt.Errorf("delete user: %w", err)
+	}
+	if _, err := t.exec(ctx, "DELETE FROM users WHERE tenant = $1 AND seq = $2", u.Tenant, seq); err != nil {
+		return fmt.Errorf("delete user: %w", err)
+	}
+	return nil
 }
 
 // bury writes the tombstone with everything a later sign-in could be known by.

@@ -61,6 +61,7 @@ func identity(conn idp.Connection, h held, raw string) (idp.Identity, error) {
 	id.Subject = tokenText(h, "sub")
 	id.EmailVerified = emailVerified(h.from(n.Email))
 	id.UserName = userName(conn, assertedName(n, h), id)
+	id.Joins = joins(conn, n, h, id)
 	at, err := h.token.Time("auth_time")
 	if err != nil {
 		return idp.Identity{}, wrapped(idp.CodeTime, clockHint, fmt.Errorf("read identity: %w", err))
@@ -111,6 +112,27 @@ func userName(conn idp.Connection, asserted string, id idp.Identity) string {
 	default:
 		return id.Subject + "@" + string(conn.ID)
 	}
+}
+
+// joins reads what can meet a provisioned person. Okta provisions its subject as externalId; Entra's subject is another
+// one for each application, so there it is the object id, and the name provisioned is the upn.
+func joins(conn idp.Connection, n idp.ClaimNames, h held, id idp.Identity) idp.Joins {
+	j := idp.Joins{UserName: assertedName(n, h), Address: n.UserName == n.Email}
+	external := conn.JoinClaim
+	switch {
+	case external != "":
+	case conn.Provider == idp.Okta:
+		external = "sub"
+	case conn.Provider == idp.Entra:
+		external = "oid"
+	}
+	if external != "" { // sub and oid stand in every ID token, and that is asked first
+		j.ExternalID = h.text(external)
+	}
+	if upn := tokenText(h, "upn"); upn != "" && conn.Provider == idp.Entra && conn.Settings.Claims.UserName == "" {
+		j.UserName = upn
+	}
+	return j
 }
 
 // groups tells the three states apart: listed, none, and cut off or withheld.

@@ -1,6 +1,52 @@
 package directory
 
-// The conditions of a Query speak of users as u and of user_groups as g, and these are all the columns they may name.
+import (
+	"encoding/json"
+	"slices"
+	"time"
+
+	"github.com/tracio-ai/ssogate/scim/internal/filter"
+)
+
+// UserColumns are the columns that a condition on users may name, by attribute. Users are u, and $1 is the tenant.
+func UserColumns() map[string]filter.Column {
+	values := func(attribute string) filter.Column {
+		return filter.Column{
+			Value: "v.val", Fold: true, Indexed: true,
+			Rows: "u.seq IN (SELECT v.user_seq FROM user_values v WHERE v.tenant = $1 AND v.attr = '" + attribute + "' AND {})",
+		}
+	}
+	return map[string]filter.Column{
+		"id":                              {Value: "u.id", Indexed: true},
+		"externalId":                      {Value: "u.external_id", Indexed: true},
+		"userName":                        {Value: "u.user_name_ci", Fold: true, Indexed: true},
+		"displayName":                     {Value: "u.display_ci", Fold: true},
+		"active":                          {Value: "u.active", Kind: filter.Flag},
+		"meta.created":                    {Value: "u.created", Kind: filter.Ticks, Unit: time.Microsecond},
+		"meta.lastModified":               {Value: "u.modified", Kind: filter.Ticks, Unit: time.Microsecond},
+		"emails.value":                    values(valueEmail),
+		enterpriseUser + ":manager.value": values(valueManager),
+		"groups.value": {
+			Value: "g.id", Fold: true, Indexed: true,
+			Rows: "u.seq IN (SELECT m.user_seq FROM user_groups g JOIN memberships m ON m.tenant = g.tenant AND m.group_seq = g.seq WHERE g.tenant = $1 AND {})",
+		},
+	}
+}
+
+// GroupColumns is UserColumns for groups, which are g.
+func GroupColumns() map[string]filter.Column {
+	return map[string]filter.Column{
+		"id":                {Value: "g.id", Indexed: true},
+		"externalId":        {Value: "g.external_id", Indexed: true},
+		"displayName":       {Value: "g.display_ci", Fold: true, Indexed: true},
+		"meta.created":      {Value: "g.created", Kind: filter.Ticks, Unit: time.Microsecond},
+		"meta.lastModified": {Value: "g.modified", Kind: filter.Ticks, Unit: time.Microsecond},
+		"members.value": {
+			Value: "u.id", Fold: true, Indexed: true,
+			Rows: "g.seq IN (SELECT m.group_seq FROM users u JOIN memberships m ON m.tenant = u.tenant AND m.user_seq = u.seq WHERE u.tenant = $1 AND {})",
+		},
+	}
+}
 
 // UserOrder returns the column that sorts users by an attribute, in the attribute's own spelling. Not ok: users are
 // sorted by it in memory.
@@ -19,4 +65,40 @@ func GroupOrder(attribute string) (column string, ok bool) {
 		"meta.created": "g.created", "meta.lastModified": "g.modified",
 	}[attribute]
 	return column, ok
+}
+
+// Value is one value of a user that filters look up by itself.
+type Value struct{ Attribute, Value string }
+
+// The attributes whose values are looked up.
+const (
+	valueEmail   = "emails.value"
+	valueManager = "manager.value"
+)
+
+// enterpriseUser is the extension that has a manager (RFC 7643 §4.3).
+const enterpriseUser = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
+
+// Values returns the values of a document that are looked up, each once, as they are compared.
+func Values(doc json.RawMessage) []Value {
+	var d struct {
+		Emails     []struct{ Value any }
+		Enterprise struct{ Manager struct{ Value any } } `json:"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"`
+	}
+	if err := json.Unmarshal(doc, &d); err != nil {
+		return nil // what is no document has no values; whoever stores it says so
+	}
+	var all []Value
+	add := func(attribute string, v any) {
+		text, ok := v.(string)
+		value := Value{attribute, Fold(text)}
+		if ok && text != "" && !slices.Contains(all, value) {
+			all = append(all, value)
+		}
+	}
+	for _, e := range d.Emails {
+		add(valueEmail, e.Value)
+	}
+	add(valueManager, d.Enterprise.Manager.Value)
+	return all
 }
