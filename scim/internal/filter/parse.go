@@ -284,6 +284,9 @@ func (p *parser) comparison() (Expr, error) {
 		return Elements{Path: path, Filter: inner, pos: p.pos(pos)}, err
 	}
 	// emails[type eq "work"].value eq "x" asks for one value that is both: the same as an and inside the brackets.
+	if err := p.node(); err != nil {
+		return nil, err
+	}
 	last, err := p.operator(schema.Path{Name: sub}, p.at-len(sub))
 	if err != nil {
 		return nil, err
