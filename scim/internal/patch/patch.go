@@ -230,6 +230,9 @@ func (c *compiler) extension(t target, o operation, seen map[string]bool) error 
 		return c.edit(t, o)
 	}
 	for _, name := range slices.Sorted(maps.Keys(object)) {
+		if strings.EqualFold(name, "schemas") {
+			continue // scim2-client sends an extension as if it were a resource
+		}
 		path := t.Schema.URN + ":" + name
 		inner, err := find(c.names, path)
 		if err != nil || inner.Schema != t.Schema || inner.Attr == nil {
