@@ -45,7 +45,9 @@ func (c *call) everywhere() bool { return c.place.endpoint == atRoot || c.place.
 // list answers a query (RFC 7644 §3.4.2).
 func (c *call) list(ctx context.Context, p params) (answer, error) {
 	if c.everywhere() && p.filter == nil {
-		return answer{}, badRequest(typeTooMany, "A query over all resource types needs a filter.")
+		if err := c.fewEnough(ctx); err != nil {
+			return answer{}, err
+		}
 	}
 	if p.cursor != nil {
 		return c.listWalk(ctx, p)
@@ -62,6 +64,27 @@ func (c *call) list(ctx context.Context, p params) (answer, error) {
 		at.count -= len(f.items)
 	}
 	return page.answer(), nil
+}
+
+// fewEnough refuses a query for everything there is (RFC 7644 §3.4.2.1: tooMany), but for a search in a directory that
+// fits on one page.
+func (c *call) fewEnough(ctx context.Context) error {
+	refused := badRequest(typeTooMany, "A query over all resource types needs a filter.")
+	if c.place.endpoint == atRoot {
+		return refused
+	}
+	total := 0
+	for _, find := range c.phases() {
+		f, err := find(ctx, params{}, window{})
+		if err != nil {
+			return storeError(err)
+		}
+		total += f.total
+	}
+	if total > maxPage {
+		return refused
+	}
+	return nil
 }
 
 // listWalk answers a query by cursor (RFC 9865 §2).
