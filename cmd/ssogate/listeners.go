@@ -7,7 +7,10 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"time"
+
+	"github.com/tracio-ai/ssogate/scim"
 )
 
 // serveHTTP serves h until ctx ends. Its limits are those of a listener behind Envoy.
@@ -30,8 +33,8 @@ func serveHTTP(ctx context.Context, l net.Listener, h http.Handler) error {
 	return <-stopped
 }
 
-// public is the HTTP listener: the same pages that a check answers, for front ends that cannot send bodies along with
-// one, and the keys for upstreams. Everything else is not there.
+// public is the HTTP listener: SCIM, and the same pages that a check answers, for front ends that cannot send bodies
+// along with one, and the keys for upstreams. Everything else is not there.
 func (g *gate) public() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/auth/", g.server.Login)
@@ -41,7 +44,14 @@ func (g *gate) public() http.Handler {
 		w.WriteHeader(http.StatusNotFound)
 		_, _ = w.Write([]byte(`{"error":"not_found","message":"There is nothing here."}` + "\n"))
 	})
-	return mux
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// The mux answers in text and redirects what it would have written otherwise: no SCIM client expects that.
+		if r.URL.Path == scim.Base || strings.HasPrefix(r.URL.Path, scim.Base+"/") {
+			g.scim.ServeHTTP(w, r)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
 }
 
 // ops is the operators' listener. Ready says whether new checks should come here: not while draining, and not while

@@ -21,6 +21,7 @@ import (
 	"github.com/tracio-ai/ssogate/idp"
 	"github.com/tracio-ai/ssogate/idp/oidc"
 	"github.com/tracio-ai/ssogate/policies"
+	"github.com/tracio-ai/ssogate/scim"
 )
 
 type serveCmd struct {
@@ -36,6 +37,7 @@ type gate struct {
 	store     *store.Store
 	engine    *policies.Engine
 	server    *extauthz.Server
+	scim      *scim.Handler
 	decisions *audit.Log
 }
 
@@ -154,6 +156,13 @@ func (g *gate) wire(a *app) error {
 			},
 			JWKS: assertions.JWKS, Limits: c.Session.Limits, Now: a.now, Log: g.log, OnSignIn: g.metrics.SignIn,
 		},
+	}
+	sealer, err := c.sealer(a.getenv)
+	if err != nil {
+		return err
+	}
+	g.scim = &scim.Handler{
+		Store: g.store, Credentials: g.store, Seal: sealer, PublicURL: c.PublicURL, Calls: g.store.LogCall, Now: a.now, Log: g.log,
 	}
 	return g.server.Init()
 }
