@@ -147,7 +147,7 @@ func (g *gate) signIn(name string, groups ...string) (cookie string, user direct
 	_, user, err := g.store.SignIn(g.t.Context(), session.SignIn{
 		ID: id, Limits: testLimits,
 		Identity: idp.Identity{
-			Tenant: "acme", Connection: "acme-idp", Issuer: "https://idp.example", Subject: "sub-" + name, UserName: name,
+			Tenant: "acme", Connection: "acme-idp", Issuer: "https://idp.example", Subject: "sub-" + name, UserName: name, Joins: idp.Joins{UserName: name},
 			Email: name + "@acme.example", DisplayName: name, GroupState: state, Groups: groups, AuthTime: g.clock.now(),
 		},
 	})

@@ -69,6 +69,16 @@ func (s *Server) forbid(ctx context.Context, c *inquiry, message string) (Answer
 	})
 }
 
+// notProvisioned refuses someone whom the tenant's provider has not provisioned.
+func (s *Server) notProvisioned(ctx context.Context, c *inquiry) (Answer, error) {
+	c.reason = string(idp.CodeNotProvisioned)
+	return s.refusal(ctx, c, envoy.OutcomeDeny, login.Refusal{
+		Status: http.StatusForbidden, Code: string(idp.CodeNotProvisioned),
+		Message:    "You are not set up for this application yet. Ask your administrator to assign it to you.",
+		DecisionID: c.id, SwitchAccount: c.request.Navigates, ReturnTo: httpreq.ReturnPath(c.request.Target.String()),
+	})
+}
+
 // policyRefusal sends the body and headers that the policy wrote itself.
 func (s *Server) policyRefusal(c *inquiry, status int) (Answer, error) {
 	w := newRecorder()

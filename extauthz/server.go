@@ -158,6 +158,9 @@ func (s *Server) answer(ctx context.Context, c *inquiry, in *authv3.CheckRequest
 	if !c.who.Live {
 		return s.signIn(ctx, c, idp.Ask{})
 	}
+	if c.who.unprovisioned() {
+		return s.notProvisioned(ctx, c)
+	}
 	return s.decide(ctx, c)
 }
 

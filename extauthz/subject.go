@@ -71,6 +71,12 @@ func (s *Server) whoAsks(ctx context.Context, cookies httpreq.Cookies) (asker, e
 // inactive reports someone who is known, with an otherwise valid session or one that deactivation ended, and may not in.
 func (a asker) inactive() bool { return a.found && !a.User.Active }
 
+// unprovisioned reports someone whom a sign-in made, in a tenant whose people SCIM makes: the switch was thrown since, and
+// their provider has not said that they belong here.
+func (a asker) unprovisioned() bool {
+	return a.Live && a.Realm.Tenant.SCIM && a.User.Source != directory.SCIM
+}
+
 // input joins session, person and realm into what policy sees.
 func (a asker) input(in policies.Input) policies.Input {
 	in = Input(in, a.Realm, a.Connection, a.person)
@@ -116,7 +122,7 @@ func (s *Server) visitor(ctx context.Context, r *http.Request) (login.Visitor, e
 		return login.Visitor{}, nil //nolint:nilerr // a line that cannot be read names nobody: that is an answer
 	}
 	who, err := s.whoAsks(ctx, cookies)
-	if err != nil || !who.Live {
+	if err != nil || !who.Live || who.unprovisioned() {
 		return who.Visitor, err
 	}
 	in := s.Policy.Input()

@@ -20,7 +20,7 @@ const (
 // Refusal is an answer that says no, in the form people and programs read alike.
 type Refusal struct {
 	Status        int
-	Code          string // unauthenticated, forbidden, step_up_required, invalid_request or unavailable
+	Code          string // unauthenticated, forbidden, not_provisioned, step_up_required, invalid_request or unavailable
 	Message       string // one sentence, shown as it is
 	DecisionID    string
 	SwitchAccount bool   // offer another account
