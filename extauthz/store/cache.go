@@ -29,10 +29,11 @@ type part[K comparable, V any] struct {
 }
 
 type flight[V any] struct {
-	done  chan struct{}
-	stale bool // guarded by the part's mu
-	value V
-	err   error
+	done   chan struct{}
+	stale  bool // guarded by the part's mu
+	value  V
+	err    error
+	gaveUp bool // the one who read ran out of time
 }
 
 func newCache[K comparable, V any](name string, size int, tell func(string, bool)) *cache[K, V] {
@@ -63,41 +64,53 @@ func (c *cache[K, V]) peek(k K) (V, bool) {
 // get returns the value of k, from the database on a miss. Errors are not kept.
 func (c *cache[K, V]) get(ctx context.Context, k K, load func(context.Context) (V, error)) (V, error) {
 	p := c.part(k)
+	for {
+		v, f, first := p.look(k)
+		c.lookedUp(f == nil)
+		if f == nil {
+			return v, nil
+		}
+		if first {
+			p.fly(ctx, k, f, load)
+			return f.value, f.err
+		}
+		select {
+		case <-f.done:
+			if f.gaveUp && ctx.Err() == nil {
+				continue // who read had less time than we have
+			}
+			return f.value, f.err
+		case <-ctx.Done():
+			return v, ctx.Err()
+		}
+	}
+}
+
+// look returns the value of k, or the read to wait for; first says that it is the caller's to do.
+func (p *part[K, V]) look(k K) (v V, f *flight[V], first bool) {
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	if v, ok := p.lru.Get(k); ok {
-		p.mu.Unlock()
-		c.lookedUp(true)
-		return v, nil
+		return v, nil, false
 	}
-	f, running := p.flights[k]
-	if !running {
-		f = &flight[V]{done: make(chan struct{})}
-		p.flights[k] = f
+	if f, running := p.flights[k]; running {
+		return v, f, false
 	}
-	p.mu.Unlock()
-	c.lookedUp(false)
-	if !running {
-		p.fly(ctx, k, f, load)
-		return f.value, f.err
-	}
-	select {
-	case <-f.done:
-		return f.value, f.err
-	case <-ctx.Done():
-		var none V
-		return none, ctx.Err()
-	}
+	f = &flight[V]{done: make(chan struct{})}
+	p.flights[k] = f
+	return v, f, true
 }
 
 // errUnfinished is what waiters get when a read panicked: never a zero value without an error.
 var errUnfinished = errors.New("read did not finish")
 
-// fly reads for all who wait. It does not end with the context of the one who came first; load has its own limit.
+// fly reads for all who wait, and for no longer than the one who came first may wait.
 func (p *part[K, V]) fly(ctx context.Context, k K, f *flight[V], load func(context.Context) (V, error)) {
 	f.err = errUnfinished
 	defer close(f.done)
 	defer p.land(k, f)
-	f.value, f.err = load(context.WithoutCancel(ctx))
+	f.value, f.err = load(ctx)
+	f.gaveUp = f.err != nil && ctx.Err() != nil
 }
 
 func (p *part[K, V]) land(k K, f *flight[V]) {
