@@ -14,10 +14,12 @@ func (p *parser) value(op string) (Value, error) {
 	if p.peek() == '"' {
 		return p.quoted()
 	}
+	blank := p.at > start
+	start = p.at
 	word := p.word()
 	switch {
-	case p.at == start, word == "":
-		return Value{}, p.errorf("want a value behind %s", op)
+	case !blank, word == "":
+		return Value{}, p.errorAt(start, "want a value behind %s", op)
 	case strings.ContainsFunc(word, func(r rune) bool { return r < ' ' || r == '\\' || r == 0x7f }):
 		return Value{}, p.errorAt(start, "a value with such characters needs quotes")
 	}
