@@ -24,21 +24,21 @@ func TestReadKeepsToTheDeadlineOfWhoAsks(t *testing.T) {
 		}
 		began := time.Now()
 		var wg sync.WaitGroup
-		ask := func(patience time.Duration) (int, error, time.Duration) {
+		ask := func(patience time.Duration) (v int, took time.Duration, err error) {
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
-			v, err := c.get(ctx, "k", slow)
-			return v, err, time.Since(began)
+			v, err = c.get(ctx, "k", slow)
+			return v, time.Since(began), err
 		}
 		wg.Go(func() {
-			if _, err, took := ask(300 * time.Millisecond); !errors.Is(err, context.DeadlineExceeded) || took != 300*time.Millisecond {
+			if _, took, err := ask(300 * time.Millisecond); !errors.Is(err, context.DeadlineExceeded) || took != 300*time.Millisecond {
 				t.Errorf("hasty: %v after %s", err, took)
 			}
 		})
 		synctest.Wait() // the hasty one reads, the others wait for it
 		for range 3 {
 			wg.Go(func() {
-				if v, err, took := ask(5 * time.Second); err != nil || v != 7 || took > 2500*time.Millisecond {
+				if v, took, err := ask(5 * time.Second); err != nil || v != 7 || took > 2500*time.Millisecond {
 					t.Errorf("patient: %d, %v after %s", v, err, took)
 				}
 			})
