@@ -62,7 +62,12 @@ func (g *gate) ops(serving context.Context) http.Handler {
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
 		info := g.engine.Revision()
-		detail := map[string]any{"ready": true, "policy": map[string]any{"revision": info.ID, "loaded": info.Loaded, "last_error": info.LastError}}
+		detail := map[string]any{
+			"ready":  true,
+			"policy": map[string]any{"revision": info.ID, "loaded": info.Loaded, "last_error": info.LastError},
+			// Not fresh is slow, not wrong: each check reads the database.
+			"store": map[string]any{"fresh": g.store.Fresh(), "feed_age_seconds": g.store.FeedAge().Seconds()},
+		}
 		err := g.healthy()
 		if err == nil && serving.Err() != nil {
 			err = errors.New("draining")

@@ -108,6 +108,7 @@ func (g *gate) openStore(a *app) error {
 	if err != nil {
 		return err
 	}
+	g.metrics.Feed(g.store.FeedAge)
 	err = g.store.LockServing()
 	if err == nil {
 		err = g.store.Declare(a.ctx, declared)

@@ -22,19 +22,23 @@
 //
 // # Caches and the change feed
 //
-// On SQLite, sessions, people, realms and the look-ups of a tenant are answered from bounded caches: a hit does no I/O.
-// A write forgets what it changed right after its commit, in the same call. A read that was under way meanwhile is
-// not kept (see cache).
+// Sessions, people, realms and the look-ups of a tenant are answered from bounded caches: a hit does no I/O. A write
+// forgets what it changed right after its commit, in the same call. A read that was under way meanwhile is not kept
+// (see cache). Without Run nothing is answered from a cache.
 //
-// Another process writes to the same file: the command line beside a running gate. Run looks at PRAGMA data_version ten
-// times a second, forgets what the new rows of changes name, and notes in replicas how far it is. A writer waits until
-// every handle with a lease has come as far as its own change. A handle that stops following loses its lease after two
+// Others write to the same database: the command line beside a running gate, and on PostgreSQL other gates. Run follows
+// the table changes, forgets what its new rows name, and notes in replicas how far it is. A writer waits until every
+// handle with a lease has come as far as its own change. A handle that stops following loses its lease after two
 // seconds: it reads from the database then, and writers wait for it no longer. So a revoke command returns when it
-// bites.
+// bites. Of a handle that lost its lease nobody knows what it missed; it looks twice before it trusts its caches again.
 //
-// Without Run nothing is answered from a cache. On PostgreSQL there are no caches at all yet: the feed's rows are
-// written, with the transaction id that a safe cursor needs, and every read goes to the database; only the key ring is
-// kept, and reread every two seconds.
+// On SQLite, Run looks at PRAGMA data_version ten times a second, and the cursor is the number of the last row: there is
+// one writer at a time. On PostgreSQL it waits for a notification, or half a second, on a connection of its own to the
+// primary. Notifications only wake: those of a broken connection are lost. The cursor is a snapshot, for a transaction
+// may commit behind one that began later; a new connection begins with empty caches, for the server behind it may be
+// another one. Leases and the age of rows are told by the server's clock, not by each machine's.
+//
+// What nobody is told of is when a session was last seen. A replica whose copy looks idle reads it again.
 //
 // # Why epochs
 //

@@ -484,8 +484,8 @@ func TestReplicaThatStoodStillAnswersNothingFromItsCaches(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &database{dsn: postgres(t), clock: newClock(), sealer: sealer}
-	writer, err := Open(t.Context(), Options{DSN: d.dsn, Sealer: sealer, Now: time.Now, Limits: limits})
+	dsn := postgres(t)
+	writer, err := Open(t.Context(), Options{DSN: dsn, Sealer: sealer, Now: time.Now, Limits: limits})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -496,7 +496,7 @@ func TestReplicaThatStoodStillAnswersNothingFromItsCaches(t *testing.T) {
 	}()
 	c := seed(t, writer, acme)
 	s := mustSignIn(t, writer, identity(c, "alice"))
-	child := startReplica(t, d.dsn, key, c, s)
+	child := startReplica(t, dsn, key, c, s)
 	for round := range 3 {
 		if _, err := writer.SetActive(t.Context(), acme, s.User, true, "cli"); err != nil {
 			t.Fatal(err)

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bufio"
+	"context"
 	"crypto/tls"
 	"encoding/json"
 	"io"
@@ -15,8 +16,17 @@ import (
 	"github.com/tracio-ai/ssogate/idp/idptest"
 )
 
+// transport sends what is for the dashboard to this stack's own Envoy.
 func (s *Stack) transport() http.RoundTripper {
-	return &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
+	return &http.Transport{
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true},
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			if address == s.Host {
+				address = s.Door
+			}
+			return new(net.Dialer).DialContext(ctx, network, address)
+		},
+	}
 }
 
 // Person is a browser without a screen that signs in as one of the people.
@@ -28,6 +38,15 @@ type Person struct {
 // As returns a browser with an empty cookie jar whose user picks the named person (ada, ann, vic, nia) at the provider.
 func (s *Stack) As(name string) Person {
 	return Person{s, idptest.NewBrowser(name, s.transport())}
+}
+
+// At is the same browser, cookies included, at another Envoy of the dashboard.
+func (p Person) At(s *Stack) Person {
+	b := *p.Browser
+	c := *p.Client
+	c.Transport = s.transport()
+	b.Client = &c
+	return Person{s, &b}
 }
 
 // SignIn opens a page and signs in on the way; the test fails unless it lands on that page.
@@ -99,8 +118,7 @@ func (p Person) CookieLine() string {
 // Raw writes bytes to Envoy as they are and reads one response. Status 0 means that Envoy closed the connection.
 func (s *Stack) Raw(request string) Answer {
 	s.T.Helper()
-	_, port, _ := net.SplitHostPort(s.Host)
-	c, err := (&net.Dialer{Timeout: 5 * time.Second}).DialContext(s.T.Context(), "tcp", "127.0.0.1:"+port)
+	c, err := (&net.Dialer{Timeout: 5 * time.Second}).DialContext(s.T.Context(), "tcp", s.Door)
 	if err != nil {
 		s.T.Fatal(err)
 	}

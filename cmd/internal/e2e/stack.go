@@ -3,7 +3,6 @@ package e2e
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -44,6 +43,7 @@ type Options struct {
 	Envoy  string // another Envoy than the newest supported: its program
 	Target string // and its release, for which the configuration is rendered
 	Client string // further keys of the connection, YAML flow ("client_auth: client_secret_post, ")
+	Beside *Stack // another gate of the same dashboard, behind an Envoy of its own: it shares Store, provider and root key
 }
 
 // TLS is a throw-away certificate for localhost and 127.0.0.1, and the file of the authority that signed it.
@@ -55,6 +55,7 @@ type Stack struct {
 	Dir      string
 	URL      string // of the dashboard, through Envoy
 	Host     string // host:port of URL
+	Door     string // where this stack's Envoy listens: at Host's port, but for a stack beside another
 	Gate     *Process
 	Envoy    *Process
 	IdP      *idptest.OP
@@ -90,8 +91,14 @@ func NewStack(t testing.TB, o Options) *Stack {
 		Host: fmt.Sprintf("localhost:%d", port), Upstream: StartUpstream(t),
 		Check: local(t), HTTP: local(t), Ops: local(t),
 	}
+	s.Door = fmt.Sprintf("127.0.0.1:%d", port)
 	s.URL = scheme + "://" + s.Host
 	issuer, secret := o.Issuer, o.Secret
+	if o.Beside != nil {
+		s.Host, s.URL, s.IdP, s.IdPURL = o.Beside.Host, o.Beside.URL, o.Beside.IdP, o.Beside.IdPURL
+		o.Extra += fmt.Sprintf("root_key: {file: %q}\n", filepath.Join(o.Beside.Dir, "root.key"))
+		issuer, secret = s.IdPURL, clientSecret
+	}
 	if issuer == "" {
 		s.startIdP(o)
 		issuer, secret = s.IdPURL, clientSecret
@@ -179,13 +186,12 @@ func (s *Stack) writeConfig(o Options, issuer string) {
 		policy += fmt.Sprintf(", path: %q", o.Policy)
 	}
 	fmt.Fprintf(&b, "policy: {%s}\n", policy)
-	_, port, _ := net.SplitHostPort(s.Host)
 	tls := ""
 	if o.TLS != nil {
 		fmt.Fprintf(&b, "egress: {allow: [127.0.0.1], ca_file: %q}\n", o.TLS.CA)
 		tls = fmt.Sprintf("tls: {cert: %q, key: %q}, ", o.TLS.Cert, o.TLS.Key)
 	}
-	fmt.Fprintf(&b, "envoy: {listen: \"127.0.0.1:%s\", %sdashboard: %q, streams: [/ws]}\n", port, tls, s.Upstream.Addr)
+	fmt.Fprintf(&b, "envoy: {listen: %q, %sdashboard: %q, streams: [/ws]}\n", s.Door, tls, s.Upstream.Addr)
 	fmt.Fprintf(&b, `tenants:
   - {id: acme, slug: acme, %s
      role_mappings: [{kind: group, value: admins, role: Admin}, {kind: group, value: analysts, role: Analyst}, {kind: group, value: viewers, role: Viewer}],
