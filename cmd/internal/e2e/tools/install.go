@@ -27,8 +27,8 @@ func Install(ctx context.Context, out io.Writer, names ...Name) error {
 	return errors.Join(errs...)
 }
 
-// InstallAll puts everything the full test run needs where it belongs: a C compiler, every tool, the older Envoys and
-// the npm packages.
+// InstallAll puts everything the full test run needs where it belongs: a C compiler, every tool, the older Envoys,
+// the npm and the Python packages.
 func InstallAll(ctx context.Context, out io.Writer) error {
 	var errs []error
 	if Compiler(ctx) != nil {
@@ -45,6 +45,11 @@ func InstallAll(ctx context.Context, out io.Writer) error {
 	}
 	for _, p := range npmPackages {
 		errs = append(errs, found(out, p.name, p.version, dir, nil))
+	}
+	dir, err = PythonPackages(ctx)
+	for _, p := range pythonPackages[:shownPythonPackages] {
+		name, version, _ := strings.Cut(p, "==")
+		errs = append(errs, found(out, name, version, dir, err))
 	}
 	return errors.Join(errs...)
 }

@@ -24,16 +24,17 @@ func Python(ctx context.Context) (path, version string, err error) {
 	return path, version, nil
 }
 
-// pipArgs are the arguments after python3 that put a wheel into a folder of ours. --target needs no virtual
+// pipArgs are the arguments after python3 that put wheels into a folder of ours. --target needs no virtual
 // environment and is not stopped by a distribution's "externally managed" mark.
-func pipArgs(target, requirement string) []string {
-	return []string{
-		"-m", "pip", "install", "--disable-pip-version-check", "--no-deps", "--quiet", "--target", target, requirement,
-	}
+func pipArgs(target string, requirements ...string) []string {
+	return append([]string{
+		"-m", "pip", "install", "--disable-pip-version-check", "--no-deps", "--quiet", "--target", target,
+	}, requirements...)
 }
 
-// wheel installs one wheel into target, whole or not at all: another process never sees half of it.
-func wheel(ctx context.Context, target, requirement string) error {
+// wheel installs wheels into target, whole or not at all: another process never sees half of it.
+func wheel(ctx context.Context, target string, requirements ...string) error {
+	requirement := strings.Join(requirements, " ")
 	python, _, err := Python(ctx)
 	if err != nil {
 		return fmt.Errorf("install %s: %w", requirement, err)
@@ -48,10 +49,10 @@ func wheel(ctx context.Context, target, requirement string) error {
 	if err != nil {
 		return fmt.Errorf("install %s: %w", requirement, err)
 	}
-	out, err := exec.CommandContext(ctx, python, pipArgs(temp, requirement)...).CombinedOutput()
+	out, err := exec.CommandContext(ctx, python, pipArgs(temp, requirements...)...).CombinedOutput()
 	if err != nil {
 		err = fmt.Errorf("install %s: %w\n%s\ntry: python3 %s", requirement, err, strings.TrimSpace(string(out)),
-			strings.Join(pipArgs(target, requirement), " "))
+			strings.Join(pipArgs(target, requirements...), " "))
 		return errors.Join(err, os.RemoveAll(temp))
 	}
 	return errors.Join(os.RemoveAll(target), os.Chmod(temp, 0o755), os.Rename(temp, target))
