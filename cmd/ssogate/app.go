@@ -27,6 +27,7 @@ type cli struct {
 	Connection  connectionCmd  `cmd:"" help:"Tenants' trust in their identity providers."`
 	Mapping     mappingCmd     `cmd:"" help:"Which groups, claims and people get which role."`
 	User        userCmd        `cmd:"" help:"People: look, shut out, let back in."`
+	SCIM        scimCmd        `cmd:"" name:"scim" help:"What identity providers push: people and groups."`
 	Session     sessionCmd     `cmd:"" help:"Signed-in browsers."`
 	Envoy       envoyCmd       `cmd:"" help:"Configuration for Envoy."`
 	Policy      policyCmd      `cmd:"" help:"Check and test the policy."`

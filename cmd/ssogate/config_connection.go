@@ -97,6 +97,8 @@ func (c *Config) readConnection(r *reader, path string, n ast.Node, taken claime
 		"client_secret": r.secret(c.Folder, &cc.Secret),
 		"client_auth":   r.oneOf(&k.auth, string(idp.AuthBasic), string(idp.AuthPost), string(idp.AuthNone)),
 		"scopes":        r.strs(&k.set.scopes),
+		"join":          r.oneOf((*string)(&conn.Join), joins()...),
+		"join_claim":    r.str(&conn.JoinClaim),
 		"claims": func(path string, n ast.Node) {
 			names := &k.set.claims
 			r.mapping(path, n, fields{
@@ -153,6 +155,9 @@ func (r *reader) complete(path string, n ast.Node, cc *ConnectionConfig, k conne
 	}
 	if conn.Provider == idp.Google && settings.Extra["hd"] == "" {
 		r.problem(n, "leave hd out of extra: domain says it", "%s.extra: an empty hd would let in every Google account", path)
+	}
+	if conn.JoinClaim != "" && conn.Join != idp.JoinExternalID {
+		r.problem(n, "write join: external_id beside it, or remove join_claim", "%s: join_claim is for join external_id", path)
 	}
 	switch none := settings.ClientAuth == idp.AuthNone; {
 	case none && cc.Secret.set():
@@ -225,6 +230,11 @@ func (r *reader) words(to *map[string]string) func(string, ast.Node) {
 		}
 		r.mapping(path, n, known)
 	}
+}
+
+// joins are how the people of a connection meet those whom SCIM made.
+func joins() []string {
+	return []string{string(idp.JoinExternalID), string(idp.JoinUserName), string(idp.JoinNone)}
 }
 
 func providers() []string {

@@ -58,12 +58,7 @@ func (c *Config) readTenant(r *reader, path string, n ast.Node, taken claimed) T
 				}
 			})
 		},
-		"scim": func(path string, n ast.Node) {
-			r.flag(&t.Tenant.SCIM)(path, n)
-			if t.Tenant.SCIM {
-				r.later(path, n, "set false: people are created when they first sign in")
-			}
-		},
+		"scim": r.flag(&t.Tenant.SCIM),
 		"group_key": func(path string, n ast.Node) {
 			r.oneOf(&key, string(tenant.ByDisplayName), string(tenant.ByExternalID))(path, n)
 			t.Tenant.GroupKey = tenant.GroupKey(key)

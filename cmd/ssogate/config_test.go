@@ -22,10 +22,10 @@ egress: {allow: [idp.corp.example, 10.1.0.0/16], ca_file: ca.pem}
 envoy: {listen: "0.0.0.0:9443", tls: {cert: c.pem, key: k.pem}, dashboard: "dashboard.internal:8000", streams: [/ws], auth_bodies: http, policy_headers: [x-trace]}
 check: {codec: stock}
 tenants:
-  - {id: acme, slug: acme-corp, domains: [acme.example], scim: false, group_key: externalId,
+  - {id: acme, slug: acme-corp, domains: [acme.example], scim: true, group_key: externalId,
      role_mappings: [{kind: group, value: Security, role: Analyst, connection: acme-okta}, {kind: claim, claim: dept, value: it, role: Admin}],
      connections: [{id: acme-okta, name: Acme, protocol: oidc, provider: okta, domain: acme.okta.com,
-       client_id: 0oa1, client_secret: {env: ACME_SECRET}, scopes: [openid, groups], claims: {groups: teams},
+       client_id: 0oa1, client_secret: {env: ACME_SECRET}, scopes: [openid, groups], claims: {groups: teams}, join: external_id, join_claim: employee,
        max_age: 1h, prompt: login, enabled: false, shared_callback: true, extra: {domain_hint: acme.example}}]}
 `
 
@@ -69,7 +69,7 @@ func TestDeclaredTenantArrivesWithItsSecret(t *testing.T) {
 		t.Fatalf("declared: %v, %v", all, err)
 	}
 	d := all[0]
-	if d.Tenant.ID != "acme" || d.Tenant.Slug != "acme-corp" || d.Tenant.GroupKey != "externalId" || !d.Tenant.Declared {
+	if d.Tenant.ID != "acme" || d.Tenant.Slug != "acme-corp" || d.Tenant.GroupKey != "externalId" || !d.Tenant.Declared || !d.Tenant.SCIM {
 		t.Errorf("tenant %+v", d.Tenant)
 	}
 	if len(d.Mappings) != 2 || d.Mappings[0].Connection != "acme-okta" || d.Mappings[1].Claim != "dept" || d.Mappings[1].Tenant != "acme" {
@@ -77,6 +77,9 @@ func TestDeclaredTenantArrivesWithItsSecret(t *testing.T) {
 	}
 	conn := d.Connections[0]
 	s := conn.Settings
+	if conn.Join != "external_id" || conn.JoinClaim != "employee" {
+		t.Errorf("join %q by %q", conn.Join, conn.JoinClaim)
+	}
 	if conn.Tenant != "acme" || conn.Enabled || conn.Name != "Acme" || s.Issuer != "https://acme.okta.com" || s.ClientID != "0oa1" {
 		t.Errorf("connection %+v", conn)
 	}
@@ -132,7 +135,8 @@ func TestConfigurationSaysWhatIsWrongAndWhatToDo(t *testing.T) {
 		"gate's own stream":     {head + "envoy: {streams: [/auth/x]}\n", "/auth is the gate's own", ""},
 		"identity header":       {head + "envoy: {policy_headers: [x-sso-role]}\n", "is refused", ""},
 		"yes for true":          {head + "tenants: [{id: acme, scim: yes}]\n", "neither true nor false", ""},
-		"scim":                  {head + "tenants: [{id: acme, scim: true}]\n", "tenants[0].scim: not supported by this version", ""},
+		"a join of our own":     {head + conn("provider: okta, domain: a.okta.com, client_id: x, client_secret: {env: A}, join: email"), "is not one of its values", "external_id or user_name or none"},
+		"a claim for no join":   {head + conn("provider: okta, domain: a.okta.com, client_id: x, client_secret: {env: A}, join_claim: employee"), "join_claim is for join external_id", "join: external_id"},
 		"tenant without id":     {head + "tenants: [{slug: acme}]\n", "tenants[0]: id is missing", "id: acme"},
 		"bad tenant id":         {head + "tenants: [{id: Acme_1}]\n", `tenants[0].id: "Acme_1" is not an id`, "a-z"},
 		"domain of two":         {head + "tenants:\n- {id: aa, domains: [x.example]}\n- {id: bb, domains: [X.example]}\n", "ssogate.yaml:4: tenants[1].domains[0]: domain x.example is already used in line 3", ""},

@@ -30,6 +30,7 @@ type connectionRow struct {
 	Provider idp.Provider     `json:"provider"`
 	Issuer   string           `json:"issuer"`
 	ClientID string           `json:"client_id"`
+	Join     idp.Join         `json:"join"`
 	Enabled  bool             `json:"enabled"`
 	Declared bool             `json:"declared"`
 	Created  *time.Time       `json:"created,omitempty"`
@@ -38,7 +39,7 @@ type connectionRow struct {
 func connectionRowOf(c idp.Connection) connectionRow {
 	return connectionRow{
 		ID: c.ID, Tenant: c.Tenant, Name: c.Name, Protocol: c.Protocol, Provider: c.Provider, Issuer: c.Settings.Issuer,
-		ClientID: c.Settings.ClientID, Enabled: c.Enabled, Declared: c.Declared, Created: stamp(c.Created),
+		ClientID: c.Settings.ClientID, Join: c.Join, Enabled: c.Enabled, Declared: c.Declared, Created: stamp(c.Created),
 	}
 }
 
@@ -55,6 +56,8 @@ type connectionCreateCmd struct {
 	ID               string        `help:"2 to 40 of a-z, 0-9 and -. It becomes part of the redirect URI. Default: ten random letters." placeholder:"ID"`
 	Name             string        `help:"What the sign-in page calls it." placeholder:"TEXT"`
 	GroupsClaim      string        `name:"groups-claim" help:"Claim that lists a person's groups. Default: the provider's usual one." placeholder:"CLAIM"`
+	Join             string        `enum:",external_id,user_name,none" default:"" help:"How people who sign in meet those whom SCIM made: external_id, user_name or none. Default: as the provider does for a tenant's first connection, none for further ones." placeholder:"RULE"`
+	JoinClaim        string        `name:"join-claim" help:"With --join external_id: the claim that carries what SCIM sends as externalId. Default: sub (Okta), oid (Entra)." placeholder:"CLAIM"`
 	Scope            []string      `help:"Scopes to ask for, in place of the provider's usual ones; repeat for more." placeholder:"SCOPE"`
 	Probe            bool          `negatable:"" default:"true" help:"Fetch the provider's metadata once before saving. --no-probe for one that is not there yet."`
 	ProbeTimeout     time.Duration `name:"probe-timeout" default:"15s" hidden:""`
@@ -146,11 +149,15 @@ func (cmd connectionCreateCmd) connection(a *app) (idp.Connection, error) {
 	if bad := validate(settings); len(bad) > 0 {
 		return idp.Connection{}, misuse{bad[0]}
 	}
+	if cmd.JoinClaim != "" && cmd.Join != string(idp.JoinExternalID) {
+		return idp.Connection{}, misused("add --join external_id, or leave --join-claim out", "--join-claim is for --join external_id")
+	}
 	if cmd.Name == "" {
 		cmd.Name = defaultName(k.Provider)
 	}
 	return idp.Connection{
 		ID: id, Tenant: t, Protocol: idp.OIDC, Provider: k.Provider, Name: cmd.Name, Enabled: true, Settings: settings,
+		Join: idp.Join(cmd.Join), JoinClaim: cmd.JoinClaim,
 	}, nil
 }
 
