@@ -7,7 +7,7 @@ func (d *demo) banner() {
 	ssogate := func(command string) string {
 		return fmt.Sprintf("%s %s -c %s --tenant %s", short(d.binary()), command, short(d.file("ssogate.yaml")), tenantID)
 	}
-	say(d.out, "\n  Open  %s\n\nPeople (the demo identity provider asks for no password):", d.url())
+	say(d.out, "\n  Open  %s\n  and   %s\n\nPeople (the demo identity provider asks for no password):", d.url(), d.panelURL())
 	for _, p := range people() {
 		role := p.Role
 		if role == "" {
@@ -19,13 +19,14 @@ func (d *demo) banner() {
 Three things to try:
   1. Sign in as Vic Viewer and press the buttons: reading works, writing is refused with a reason and a
      decision id, which is a line of %s. Then "Switch account" to Ann Analyst.
-  2. Shut Vic out in another terminal; his very next click is refused. "activate" lets him back in.
-       %s vic
+  2. In the provider's panel (the second address) move Vic to "analysts", then deactivate him, then delete him: it sends
+     SCIM to the gate through Envoy, and his very next click in the dashboard knows. The panel shows each request.
+       %s
        %s
   3. Edit the policy while it runs: in policies/rego/data.json give Viewer "events:write" and save. This terminal
      says that the tests beside it object, and the last good policy stays in force. Agree in authz_test.rego
      (POST and PATCH of events: first false becomes true), save, and Vic may write. git checkout policies undoes it.`,
-		short(d.file("decisions.log")), ssogate("user deactivate"), ssogate("user list"))
+		short(d.file("decisions.log")), ssogate("user list"), ssogate("scim log"))
 	say(d.out, `
 Ports: dashboard %d (Envoy), identity provider %d; inside: dashboard %d, gate %d check, %d http, %d ops.
 Logs: %s/{gate,decisions,envoy,idp,dashboard}.log
@@ -34,3 +35,6 @@ Ctrl-C ends everything.
 `, d.ports.public.port, d.ports.idp.port, d.ports.dashboard.port, d.ports.check.port, d.ports.http.port, d.ports.ops.port,
 		short(d.dir), short(d.dir))
 }
+
+// panelURL is the provider's page for admins.
+func (d *demo) panelURL() string { return d.issuer() + panelPath }

@@ -29,7 +29,8 @@ type demo struct {
 	root   string // of the repository
 	ports  *ports
 	client *http.Client // asks the parts how they are
-	parts  []*part      // in the order they were started
+	panel  *idptest.Panel
+	parts  []*part // in the order they were started
 }
 
 func newDemo(o options, out io.Writer) (*demo, error) {
@@ -119,7 +120,10 @@ func (d *demo) start(ctx context.Context) error {
 	if err := d.startGate(ctx); err != nil {
 		return err
 	}
-	return d.startEnvoy(ctx, envoy, version)
+	if err := d.startEnvoy(ctx, envoy, version); err != nil {
+		return err
+	}
+	return d.provision(ctx)
 }
 
 // findEnvoy looks for Envoy, and installs it where there is none.
@@ -165,7 +169,7 @@ func (d *demo) startServers() error {
 		return err
 	}
 	op, err := idptest.New(idptest.Options{
-		Issuer: d.issuer(), People: persons(), Now: time.Now, Note: "Their groups decide what they may do.",
+		Issuer: d.issuer(), People: persons(), Now: time.Now, Note: "Their groups decide what they may do.", Panel: panelPath,
 		Clients: []idptest.Client{{
 			ID: clientID, Secret: secret,
 			RedirectURIs:           []string{d.url() + "/auth/callback/oidc/" + connectionID, d.url() + "/auth/callback/oidc"},
@@ -175,7 +179,7 @@ func (d *demo) startServers() error {
 	if err != nil {
 		return fmt.Errorf("demo identity provider: %w", err)
 	}
-	if err := d.serve("the demo identity provider", "idp.log", d.ports.idp, op); err != nil {
+	if err := d.serve("the demo identity provider", "idp.log", d.ports.idp, d.provider(op)); err != nil {
 		return err
 	}
 	return d.serve("the demo dashboard", "dashboard.log", d.ports.dashboard, newDashboard(&verifier{

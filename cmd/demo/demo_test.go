@@ -8,8 +8,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -184,23 +184,71 @@ func TestWholeStoryRunsAndEndsWithNothingLeft(t *testing.T) {
 	if page := again.open(idptest.NewBrowser("ann", nil), "/rules"); page.Status != 200 {
 		t.Errorf("after a restart, with new keys at the provider, Ann signs in and gets %d", page.Status)
 	}
-	deactivate(t, again.screen.String())
-	if status, body := again.call(vic, "GET", "/api/v1/events"); status != 401 && status != 403 {
-		t.Errorf("shut out, Vic gets %d %v", status, body)
-	}
+	again.watchProvisioning(vic)
 	again.interrupt()
 }
 
-// deactivate runs the command as it stands on the screen.
-func deactivate(t *testing.T, screen string) {
-	t.Helper()
-	words := strings.Fields(regexp.MustCompile(`(?m)^ +\S*ssogate user deactivate .*$`).FindString(screen))
-	if len(words) == 0 {
-		t.Fatalf("no command to shut Vic out on the screen:\n%s", screen)
+// press sends a button of the provisioning panel, as the panel's own page would, and returns the page that follows.
+func (s *started) press(form url.Values) string {
+	s.t.Helper()
+	panel := regexp.MustCompile(`(http://127\.0\.0\.1:\d+)/panel`).FindStringSubmatch(s.screen.String())
+	if panel == nil {
+		s.t.Fatalf("the screen names no panel:\n%s", s.screen)
 	}
-	out, err := exec.Command(words[0], words[1:]...).CombinedOutput()
+	r, err := http.NewRequestWithContext(s.t.Context(), http.MethodPost, panel[0], strings.NewReader(form.Encode()))
 	if err != nil {
-		t.Fatalf("%s: %v\n%s", strings.Join(words, " "), err, out)
+		s.t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header.Set("Origin", panel[1])
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK || strings.Contains(string(text), `role="alert"`) {
+		s.t.Fatalf("pressed %v: %d %v\n%s", form, resp.StatusCode, err, text)
+	}
+	return string(text)
+}
+
+// watchProvisioning clicks in the panel and in the dashboard by turns.
+func (s *started) watchProvisioning(vic *idptest.Browser) {
+	s.t.Helper()
+	for _, step := range []struct {
+		do, group, manner string
+		method            string
+		want              int
+		role              string
+	}{
+		{"move", "analysts", "okta-oin", "POST", 201, "Analyst"},
+		{"move", "", "okta-aiw", "GET", 403, ""},
+		{"move", "viewers", "entra", "GET", 200, "Viewer"},
+		{"deactivate", "", "okta-oin", "GET", 403, ""},
+		{"reactivate", "", "entra-scim062020", "GET", 401, ""}, // the old session stays dead
+	} {
+		s.press(url.Values{"do": {"manner"}, "manner": {step.manner}})
+		page := s.press(url.Values{"do": {step.do}, "person": {"p-vic"}, "group": {step.group}})
+		if !strings.Contains(page, "What was sent") || strings.Contains(page, "Nothing yet") {
+			s.t.Errorf("%s: the panel does not show the request", step.do)
+		}
+		status, body := s.call(vic, step.method, "/api/v1/events")
+		if role, _ := body["role"].(string); status != step.want || role != step.role {
+			s.t.Errorf("%s %s: Vic's next request gets %d %v, want %d as %q", step.do, step.group, status, body, step.want, step.role)
+		}
+	}
+	if page := s.open(vic, "/"); page.Status != 200 {
+		s.t.Errorf("reactivated, Vic signs in and gets %d", page.Status)
+	}
+	s.press(url.Values{"do": {"add"}, "name": {"Eve Early"}, "group": {"admins"}})
+	eve := idptest.NewBrowser("eve", nil)
+	if page := s.open(eve, "/"); page.Status != 200 || !strings.Contains(page.Body, "Hello, Eve Early") {
+		s.t.Errorf("just added, Eve signs in and gets %d", page.Status)
+	}
+	s.press(url.Values{"do": {"delete"}, "person": {"p-vic"}})
+	if status, _ := s.call(vic, "GET", "/api/v1/events"); status != 401 && status != 403 {
+		s.t.Errorf("deleted, Vic gets %d", status)
 	}
 }
 

@@ -30,6 +30,7 @@ func (d *demo) settings() string {
   - id: %s
     slug: %s
     domains: [acme.example]
+    scim: true   # people, groups and who is active come from the provider's pushes, not from sign-ins
     role_mappings:
       - {kind: group, value: admins, role: Admin}
       - {kind: group, value: analysts, role: Analyst}
