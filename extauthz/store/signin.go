@@ -184,6 +184,9 @@ func (t *tx) person(ctx context.Context, r rules, i idp.Identity) (directory.Use
 			Hint: "The identity provider cut the list of groups: send only the groups assigned to the application, or switch SCIM on.",
 		}
 	case !linked:
+		if err := t.shutOut(ctx, i); err != nil {
+			return user, err
+		}
 		return t.insertPerson(ctx, i)
 	}
 	return t.updatePerson(ctx, user, seq, i)
@@ -209,15 +212,18 @@ func (t *tx) linked(ctx context.Context, i idp.Identity) (directory.User, int64,
 }
 
 // buried refuses whoever a tombstone keeps out: by the same subject, or by the same name over the same connection, or
-// by the name that their provider had provisioned.
+// by the name that their provider had provisioned. A connection that was replaced says nothing more about its people, so
+// there the name alone counts.
 func (t *tx) buried(ctx context.Context, i idp.Identity) error {
-	var n int
 	name := directory.Fold(userName(i))
 	q := `SELECT (SELECT COUNT(*) FROM tombstone_links WHERE tenant = $1 AND connection = $2 AND iss = $3 AND sub = $4)
 		+ (SELECT COUNT(*) FROM tombstone_links WHERE tenant = $1 AND connection = $2 AND join_value = $5)
 		+ (SELECT COUNT(*) FROM tombstones WHERE tenant = $1 AND user_name_ci = $5 AND source = 'scim')
 		+ (SELECT COUNT(*) FROM tombstones WHERE tenant = $1 AND user_name_ci = $6 AND user_name_ci <> '')
-		+ (SELECT COUNT(*) FROM tombstones WHERE tenant = $1 AND external_id = $7 AND external_id <> '')`
+		+ (SELECT COUNT(*) FROM tombstones WHERE tenant = $1 AND external_id = $7 AND external_id <> '')
+		+ (SELECT COUNT(*) FROM tombstones b WHERE b.tenant = $1 AND b.user_name_ci = $5 AND NOT EXISTS (SELECT 1 FROM tombstone_links l
+			JOIN connections c ON c.tenant = l.tenant AND c.id = l.connection AND c.enabled = 1 WHERE l.tenant = $1 AND l.id = b.id))`
+	var n int
 	if err := t.QueryRowContext(ctx, q, i.Tenant, i.Connection, i.Issuer, i.Subject, name, i.Joins.UserName, i.Joins.ExternalID).Scan(&n); err != nil {
 		return fmt.Errorf("read tombstones: %w", err)
 	}
@@ -225,6 +231,26 @@ func (t *tx) buried(ctx context.Context, i idp.Identity) error {
 		return &idp.Error{
 			Code: idp.CodeDeprovisioned, Err: errors.New("this person was deleted"),
 			Hint: "This person was removed. An operator can let them in again by lifting their tombstone.",
+		}
+	}
+	return nil
+}
+
+// shutOut refuses a subject nobody has seen who goes by the name of somebody that was switched off: they have a new
+// account at this connection, or another issuer or connection has taken the place of the one they were known by.
+func (t *tx) shutOut(ctx context.Context, i idp.Identity) error {
+	var n int
+	q := `SELECT COUNT(*) FROM users u WHERE u.tenant = $1 AND u.user_name_ci = $2 AND u.source = 'jit' AND COALESCE(u.active, 0) = 0
+		AND (EXISTS (SELECT 1 FROM links l WHERE l.tenant = $1 AND l.user_seq = u.seq AND l.connection = $3)
+		OR NOT EXISTS (SELECT 1 FROM links l JOIN connections c ON c.tenant = l.tenant AND c.id = l.connection AND c.enabled = 1
+			WHERE l.tenant = $1 AND l.user_seq = u.seq))`
+	if err := t.QueryRowContext(ctx, q, i.Tenant, directory.Fold(userName(i)), i.Connection).Scan(&n); err != nil {
+		return fmt.Errorf("read people who were switched off: %w", err)
+	}
+	if n > 0 {
+		return &idp.Error{
+			Code: idp.CodeInactive, Err: errors.New("a person of this name is not active"),
+			Hint: "Somebody of this name was switched off. If this is them, or somebody new who may go by it, an operator activates the old person first.",
 		}
 	}
 	return nil
