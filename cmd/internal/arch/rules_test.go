@@ -101,6 +101,7 @@ var owners = []struct {
 	{"github.com/alecthomas/kong", []string{"cmd"}, "command lines are read in cmd"},
 	{"github.com/rogpeppe/go-internal", nil, "testscript is for the tests of cmd/ssogate"},
 	{"github.com/chromedp", nil, "the browser is for end-to-end tests"},
+	{"github.com/scim2/filter-parser", nil, "it is what the tests of scim/internal/filter compare with"},
 	{"os/exec", []string{"cmd/demo"}, "the gate starts no programs"},
 }
 

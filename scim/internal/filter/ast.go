@@ -62,7 +62,7 @@ type Value struct {
 }
 
 // isNull reports whether the value is the literal null.
-func (v Value) isNull() bool { return !v.Quoted && v.Text == "null" }
+func (v Value) isNull() bool { return !v.Quoted && strings.EqualFold(v.Text, "null") }
 
 // PathExpr is the path of a PATCH operation as it was written (RFC 7644 §3.5.2).
 type PathExpr struct {

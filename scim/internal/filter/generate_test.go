@@ -16,7 +16,7 @@ func (d *dice) roll(n int) int {
 	z := uint64(*d)
 	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
 	z = (z ^ z>>27) * 0x94d049bb133111eb
-	return int((z ^ z>>31) >> 1 % uint64(n)) //nolint:gosec // smaller than n
+	return int((z ^ z>>31) >> 1 % uint64(n))
 }
 
 func (d *dice) chance(percent int) bool { return d.roll(100) < percent }
@@ -154,15 +154,14 @@ func (d *dice) loose(value string) string {
 }
 
 func (d *dice) literal(typ schema.Type) string {
-	switch typ {
-	case schema.Boolean:
+	if typ == schema.Boolean {
 		return pick(d, "true", "false")
-	case schema.DateTime:
+	}
+	if typ == schema.DateTime {
 		// Some lie on a tick of the column, some between two, some in another zone.
 		return fmt.Sprintf("%q", d.moment().Add(time.Duration(d.roll(2)*500)).Format(time.RFC3339Nano))
-	default:
-		return Value{Text: d.word(), Quoted: true}.text()
 	}
+	return Value{Text: d.word(), Quoted: true}.text()
 }
 
 func (v Value) text() string {

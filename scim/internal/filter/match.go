@@ -2,6 +2,7 @@ package filter
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 	"time"
 
@@ -206,12 +207,7 @@ func isAssigned(v any) bool {
 	case string:
 		return v != ""
 	case []any:
-		for _, one := range v {
-			if isAssigned(one) {
-				return true
-			}
-		}
-		return false
+		return slices.ContainsFunc(v, isAssigned)
 	case map[string]any:
 		for _, one := range v {
 			if isAssigned(one) {

@@ -272,6 +272,9 @@ func (p *parser) comparison() (Expr, error) {
 	if err != nil {
 		return nil, err
 	}
+	if path.Name == "" {
+		return nil, p.errorAt(pos, "a schema is not an attribute")
+	}
 	if p.peek() != '[' {
 		return p.operator(path, pos)
 	}

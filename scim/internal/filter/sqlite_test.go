@@ -82,9 +82,9 @@ func people(t testing.TB, d *dice, n int) (*sql.DB, []map[string]any) {
 }
 
 // An absent value is the zero value in these.
-func str(v any) string            { s, _ := v.(string); return s }         //nolint:errcheck // see above
-func object(v any) map[string]any { m, _ := v.(map[string]any); return m } //nolint:errcheck // see above
-func list(v any) []any            { l, _ := v.([]any); return l }          //nolint:errcheck // see above
+func str(v any) string            { s, _ := v.(string); return s }
+func object(v any) map[string]any { m, _ := v.(map[string]any); return m }
+func list(v any) []any            { l, _ := v.([]any); return l }
 
 func orNull(v any, text func(any) string) any {
 	if v == nil {
