@@ -3,6 +3,7 @@ package extauthz
 import (
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 
 	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
@@ -144,7 +145,7 @@ func readHeaders(raw *authv3.AttributeContext_HttpRequest) (headers, error) {
 	for name, value := range raw.GetHeaders() {
 		all = append(all, header{strings.ToLower(name), value})
 	}
-	if all.get("x-envoy-auth-partial-body") == "true" {
+	if partial := strings.Split(all.get("x-envoy-auth-partial-body"), ","); slices.Contains(partial, "true") { // whatever the client says of it
 		return all, refuse(http.StatusRequestEntityTooLarge, reasonBody, "the request's body is too large")
 	}
 	if len(all) > maxLines || all.size() > maxHeaderBytes {

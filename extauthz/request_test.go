@@ -175,6 +175,19 @@ func TestBodyIsReadOnBodyPathsAlone(t *testing.T) {
 	}
 }
 
+// TestBodyCutShortIsRefusedWhateverTheClientSaysOfIt: the client may send the header as well, in front of Envoy's or behind it.
+func TestBodyCutShortIsRefusedWhateverTheClientSaysOfIt(t *testing.T) {
+	const name = "x-envoy-auth-partial-body"
+	for _, lines := range [][]line{{{name, "true"}}, {{name, "false"}, {name, "true"}}, {{name, "true"}, {name, "false"}}} {
+		for _, raw := range []bool{true, false} {
+			_, err := parseRequest(call{path: "/auth/logout", method: "POST", body: "x=1", lines: lines}.check(raw), testHostOf(t), session.Cookies(false))
+			if refusal, ok := errors.AsType[*httpreq.Refusal](err); !ok || refusal.Status != 413 {
+				t.Errorf("%v, raw %t: %v", lines, raw, err)
+			}
+		}
+	}
+}
+
 // Whatever bytes Envoy sends, reading them neither panics nor ends in a request whose path Envoy would route elsewhere.
 func FuzzCheckRequest(f *testing.F) {
 	for _, c := range []call{
