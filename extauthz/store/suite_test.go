@@ -84,6 +84,13 @@ func TestDirectoryKeepsItsPromises(t *testing.T) {
 					}
 					return mustSignIn(t, a, i).User
 				},
+				Join: func(t testing.TB, id tenant.ID, c tenant.ConnectionID, sub string, joins idp.Joins) (directory.UserID, error) {
+					d.clock.advance(time.Second)
+					i := sessiontest.Identity(id, c, sub)
+					i.UserName, i.Joins = joins.UserName, joins
+					out, _, err := a.SignIn(t.Context(), signIn(i))
+					return out.User, err
+				},
 			}
 		})
 	})

@@ -1,4 +1,4 @@
-// Package directorytest holds every implementation of directory.Reader to the promises of its comment: on two handles
+// Package directorytest holds every implementation of directory.Store to the promises of its comment: on two handles
 // of one database and under concurrency. It is for tests alone and never touches a database itself.
 package directorytest
 
@@ -10,13 +10,15 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/tracio-ai/ssogate/idp"
 	"github.com/tracio-ai/ssogate/idp/tenant"
 	"github.com/tracio-ai/ssogate/scim/directory"
 )
 
 // Handle is one process's way to the directory.
 type Handle interface {
-	directory.Reader
+	directory.Store
+	SetSCIM(ctx context.Context, t tenant.ID, on bool, actor string) error
 	SetActive(ctx context.Context, t tenant.ID, u directory.UserID, active bool, actor string) (directory.User, error)
 	DeleteUser(ctx context.Context, t tenant.ID, u directory.UserID, actor string) error
 }
@@ -30,6 +32,8 @@ type World struct {
 	Connection func(t testing.TB, id tenant.ID) tenant.ConnectionID
 	// SignIn makes or refreshes a person through handle A, as a sign-in does.
 	SignIn func(t testing.TB, id tenant.ID, c tenant.ConnectionID, sub string, groups []string, claims map[string]any) directory.UserID
+	// Join signs somebody in through handle A who asserts what can meet a provisioned person, or returns why not.
+	Join func(t testing.TB, id tenant.ID, c tenant.ConnectionID, sub string, joins idp.Joins) (directory.UserID, error)
 }
 
 // Run runs the suite; open is called once a test.
@@ -46,6 +50,27 @@ func Run(t *testing.T, open func(t *testing.T) World) {
 		"StampChangesWithThePerson":              stamped,
 		"NumbersInClaimsKeepTheirDigits":         digits,
 		"ReadThatIsCancelledIsNotAMissingPerson": cancelled,
+
+		"WhatIsPutIsRead":                             put,
+		"WhatDoesNotDifferKeepsItsVersion":            unchanged,
+		"NamesAreTakenWithoutCase":                    names,
+		"FailedUpdateChangesNothing":                  failed,
+		"ActiveThatEndsRaisesTheEpoch":                epochs,
+		"MembershipIsSeenByTheNextRead":               membership,
+		"RenameIsSeenByTheNextRead":                   renamed,
+		"WorkersOnOneGroupLeaveTheExactMembers":       workers,
+		"ReplacingRacesAddingAndLeavesOneOfTheOrders": replaceRaces,
+		"UnknownMembersWaitAndGrantNothing":           pending,
+		"RemovedWhileWaitingIsNotBound":               unwaited,
+		"AnotherTenantsRowsAreUnknown":                isolated,
+		"DeletedUserLeavesTheirGroups":                leaves,
+		"RecreatedUserIsSomebodyNew":                  recreated,
+		"PostAdoptsTheOnePersonItMeans":               adopted,
+		"SCIMDoesNotSeeWhomASignInMade":               unseen,
+		"ListsAreWalkedByNumberAndByCursor":           walked,
+		"ListsAreSortedWithGapsLast":                  sorted,
+		"ListsAreMatchedAndCounted":                   matched,
+		"GroupsListTheirMembersWhenAsked":             related,
 	} {
 		t.Run(name, func(t *testing.T) { keep(t, open(t)) })
 	}
