@@ -70,6 +70,8 @@ type parser struct {
 	nodes int
 	inner bool   // inside the brackets of a value path
 	kind  string // of errors
+
+	counted, runes int // bytes whose characters pos has counted, and how many those are
 }
 
 func (p *parser) check() error {
@@ -89,8 +91,16 @@ func (p *parser) errorAt(at int, format string, args ...any) error {
 	return &Error{Type: p.kind, Pos: p.pos(at), Detail: fmt.Sprintf(format, args...)}
 }
 
-// pos turns a byte offset into what an error shows: the character, counted from 1.
-func (p *parser) pos(at int) int { return utf8.RuneCountInString(p.text[:at]) + 1 }
+// pos turns a byte offset into what an error shows: the character, counted from 1. It goes on from the last offset it
+// was asked about: counting from the beginning for every comparison would take quadratic time.
+func (p *parser) pos(at int) int {
+	if at < p.counted {
+		return utf8.RuneCountInString(p.text[:at]) + 1
+	}
+	p.runes += utf8.RuneCountInString(p.text[p.counted:at])
+	p.counted = at
+	return p.runes + 1
+}
 
 func (p *parser) skip() {
 	for p.at < len(p.text) && strings.IndexByte(blanks, p.text[p.at]) >= 0 {
