@@ -11,6 +11,7 @@ import (
 	"github.com/tracio-ai/ssogate/envoy"
 	"github.com/tracio-ai/ssogate/extauthz/internal/httpreq"
 	"github.com/tracio-ai/ssogate/extauthz/session"
+	"github.com/tracio-ai/ssogate/idp/secret"
 )
 
 // Request is a check with one meaning: whatever two parsers could read differently was refused before it came to be.
@@ -23,8 +24,8 @@ type Request struct {
 	Kind      httpreq.Kind // the form a refusal takes
 	Navigates bool         // a browser asks for a page and can follow a redirect
 	Cookies   httpreq.Cookies
-	Bearer    string // of an Authorization: Bearer line
-	Body      string // on body paths alone
+	Bearer    secret.Text // of an Authorization: Bearer line
+	Body      string      // on body paths alone
 
 	headers   headers
 	spoofed   []string // identity headers the client sent, as named by it
@@ -220,7 +221,7 @@ func (r *Request) readCredentials(names session.CookieNames) error {
 	if _, n := r.Cookies.Get(names.Session); bearer && n > 0 {
 		return refuse(http.StatusBadRequest, reasonTwoCreds, "the request carries both a session cookie and a bearer token; send one")
 	}
-	r.Bearer = token
+	r.Bearer = secret.New(token)
 	for _, l := range r.headers {
 		if httpreq.IsGateHeader(l.name) {
 			if !removable(l.name) {
