@@ -45,7 +45,11 @@ type listed[T any] struct {
 
 // Users implements directory.Store.
 func (s *Store) Users(ctx context.Context, t tenant.ID, q directory.Query[directory.User]) (directory.Page[directory.User], error) {
-	return list(ctx, s, t, q, listing[directory.User]{
+	return list(ctx, s, t, q, listUsers())
+}
+
+func listUsers() listing[directory.User] {
+	return listing[directory.User]{
 		name: "list users", from: "users u", columns: prefixed("u.", userColumns), alias: "u.",
 		where: "u.tenant = $1 AND u.source = 'scim'", stat: "users",
 		orders: map[string]order{
@@ -55,12 +59,16 @@ func (s *Store) Users(ctx context.Context, t tenant.ID, q directory.Query[direct
 		scan:   scanUser,
 		id:     func(u directory.User) string { return string(u.ID) },
 		relate: readGroups, related: func(directory.User) int { return 0 },
-	})
+	}
 }
 
 // Groups implements directory.Store.
 func (s *Store) Groups(ctx context.Context, t tenant.ID, q directory.Query[directory.Group]) (directory.Page[directory.Group], error) {
-	return list(ctx, s, t, q, listing[directory.Group]{
+	return list(ctx, s, t, q, listGroups())
+}
+
+func listGroups() listing[directory.Group] {
+	return listing[directory.Group]{
 		name: "list groups", from: "user_groups g", columns: prefixed("g.", groupColumns), alias: "g.",
 		where: "g.tenant = $1", stat: "groups",
 		orders: map[string]order{
@@ -69,7 +77,7 @@ func (s *Store) Groups(ctx context.Context, t tenant.ID, q directory.Query[direc
 		scan:   scanGroup,
 		id:     func(g directory.Group) string { return string(g.ID) },
 		relate: readMembers, related: func(g directory.Group) int { return len(g.Members) },
-	})
+	}
 }
 
 func prefixed(alias, columns string) string {
@@ -276,20 +284,27 @@ func (l *lister[T]) after(cond statement, p directory.Position) (statement, erro
 // read reads rows with the key they are sorted by.
 func (l *lister[T]) read(ctx context.Context, cond statement, key, orderBy string, limit, offset int) ([]listed[T], error) {
 	var rows []listed[T]
-	n := len(cond.args)
-	text := "SELECT " + l.columns + ", " + key + " FROM " + l.from + " WHERE " + cond.text + " ORDER BY " + orderBy + " LIMIT $" + strconv.Itoa(n+1)
-	args := append(slices.Clone(cond.args), limit)
-	if offset > 0 {
-		text += " OFFSET $" + strconv.Itoa(n+2)
-		args = append(args, offset)
-	}
+	st := l.rows(cond, key, orderBy, limit, offset)
 	err := l.q.scan(ctx, func(scan func(...any) error) (err error) {
 		var r listed[T]
 		r.value, r.seq, err = l.scan(func(dest ...any) error { return scan(append(dest, &r.key)...) })
 		rows = append(rows, r)
 		return err
-	}, text, args...)
+	}, st.text, st.args...)
 	return rows, err
+}
+
+func (l *lister[T]) rows(cond statement, key, orderBy string, limit, offset int) statement {
+	n := len(cond.args)
+	st := statement{
+		"SELECT " + l.columns + ", " + key + " FROM " + l.from + " WHERE " + cond.text + " ORDER BY " + orderBy + " LIMIT $" + strconv.Itoa(n+1),
+		append(slices.Clone(cond.args), limit),
+	}
+	if offset > 0 {
+		st.text += " OFFSET $" + strconv.Itoa(n+2)
+		st.args = append(st.args, offset)
+	}
+	return st
 }
 
 // finish cuts rows to the page and says where the next one begins. rows may be one more than wanted.
