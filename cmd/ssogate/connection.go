@@ -16,6 +16,7 @@ import (
 type connectionCmd struct {
 	Create  connectionCreateCmd  `cmd:"" help:"Trust an identity provider."`
 	List    connectionListCmd    `cmd:"" help:"List a tenant's connections."`
+	Join    connectionJoinCmd    `cmd:"" help:"Say how people who sign in meet those whom SCIM made."`
 	Enable  connectionEnableCmd  `cmd:"" help:"Let people sign in over a connection again."`
 	Disable connectionDisableCmd `cmd:"" help:"Stop a connection; its sessions end at once."`
 	Delete  connectionDeleteCmd  `cmd:"" help:"Remove a connection; its sessions end at once."`

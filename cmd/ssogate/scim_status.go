@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/tracio-ai/ssogate/extauthz/store"
@@ -30,15 +32,14 @@ type scimStatus struct {
 
 // scimIssue is somebody or something that is not where it should be.
 type scimIssue struct {
-	Kind       string     `json:"kind"` // unadopted, pending, tombstone or mapping
-	ID         string     `json:"id"`
-	Name       string     `json:"name,omitempty"`
-	Where      string     `json:"where,omitempty"` // connection or group
-	At         *time.Time `json:"at,omitempty"`    // last sign-in, push or deletion
-	RemovedAt  *time.Time `json:"removed_at,omitempty"`
-	LastSignIn *time.Time `json:"last_sign_in,omitempty"`
-	Reason     string     `json:"reason"`
-	Remedy     string     `json:"remedy"`
+	Kind      string     `json:"kind"` // unadopted, pending, tombstone or mapping
+	ID        string     `json:"id"`
+	Name      string     `json:"name,omitempty"`
+	Where     string     `json:"where,omitempty"`      // connection, group or role
+	At        *time.Time `json:"at,omitempty"`         // last sign-in, push or deletion
+	RemovedAt *time.Time `json:"removed_at,omitempty"` // when the row of an unadopted person goes
+	Reason    string     `json:"reason"`
+	Remedy    string     `json:"remedy"`
 }
 
 // Run prints how many there are and, one a line, what to look after.
@@ -98,7 +99,7 @@ func (a *app) unadopted(s *store.Store, t tenant.Tenant) ([]scimIssue, error) {
 	var out []scimIssue
 	for _, one := range all {
 		i := scimIssue{
-			Kind: "unadopted", ID: string(one.User.ID), Name: one.User.UserName, At: stamp(one.User.LastSignIn), LastSignIn: stamp(one.User.LastSignIn),
+			Kind: "unadopted", ID: string(one.User.ID), Name: one.User.UserName, At: stamp(one.User.LastSignIn),
 			RemovedAt: stamp(one.Goes), Reason: "made by a sign-in; scim on would refuse them",
 			Remedy: "assign them to the application at the identity provider, with this user name or the connection's external id",
 		}
@@ -157,6 +158,7 @@ func (a *app) lostMappings(s *store.Store, t tenant.Tenant) ([]scimIssue, error)
 	if err != nil {
 		return nil, fmt.Errorf("list mappings without a group: %w", err)
 	}
+	slices.SortFunc(all, func(a, b idp.RoleMapping) int { return cmp.Or(cmp.Compare(a.Value, b.Value), cmp.Compare(a.ID, b.ID)) })
 	var out []scimIssue
 	for _, m := range all {
 		out = append(out, scimIssue{

@@ -33,6 +33,7 @@ func TestStories(t *testing.T) {
 		RequireUniqueNames:  true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"status": exitStatus, "mask": mask, "person": person, "idp": startIdP, "declare": declare, "mode": mode,
+			"provider": provider,
 		},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("COLUMNS", "100")
@@ -66,6 +67,11 @@ var masks = []struct {
 	{regexp.MustCompile(`https://127\.0\.0\.1:\d+`), "https://IDP"},
 	{regexp.MustCompile(`(?m)^[a-z2-7]{10}  `), "RANDOMNAME  "},
 	{regexp.MustCompile(`(?m)^[a-z2-7]{8}  (cookie|state|assertion)`), "KEYNAME  $1"},
+	{regexp.MustCompile(`scim_acme_[a-z2-7]{8}_[0-9A-Za-z]{43}_[0-9A-Za-z]{6}`), "TOKEN"},
+	{regexp.MustCompile(`token [a-z2-7]{8} created`), "token TOKENID created"},
+	{regexp.MustCompile(`"id": "[a-z2-7]{8}"`), `"id": "TOKENID"`},
+	{regexp.MustCompile(`(?m)^[a-z2-7]{8}  (okta|rotated)`), "TOKENID  $1"},
+	{regexp.MustCompile(`(?m)^mapping( +)[a-z2-7]{10} `), "mapping${1}RANDOMNAME "},
 	{regexp.MustCompile(`"duration_ns": \d+`), `"duration_ns": 0`},
 }
 
@@ -111,6 +117,7 @@ func person(ts *testscript.TestScript, neg bool, args []string) {
 		Attempt: [16]byte([]byte(tenant.RandomName() + "......")),
 		Identity: idp.Identity{
 			Tenant: tenant.ID(args[0]), Connection: idp.ConnectionID(args[1]), Issuer: "https://idp.example", Subject: "sub-" + args[2],
+			Joins:    idp.Joins{ExternalID: "sub-" + args[2], UserName: args[2]},
 			UserName: args[2], Email: args[2], DisplayName: "A Person", GroupState: idp.GroupsListed, Groups: args[3:], AuthTime: time.Now(),
 		},
 	})

@@ -18,6 +18,7 @@ type userCmd struct {
 	Show       userShowCmd       `cmd:"" help:"All that is known about one person."`
 	Deactivate userDeactivateCmd `cmd:"" help:"Shut a person out; their sessions end at once."`
 	Activate   userActivateCmd   `cmd:"" help:"Let a deactivated person back in."`
+	Unlink     userUnlinkCmd     `cmd:"" help:"Forget who signs in as a person over a connection; the next sign-in joins anew."`
 	Delete     userDeleteCmd     `cmd:"" help:"Remove a person. They stay out: a sign-in does not make them anew."`
 }
 
