@@ -75,11 +75,12 @@ type Email struct {
 }
 
 // Email returns the address shown for a person: the primary, else the first of type work, else the first.
-// It is for display: nothing is granted by it.
+// It is for display: nothing is granted by it. A provider that takes an address away by its value alone leaves its type
+// and primary behind: that is no address.
 func (u User) Email() string {
 	var work, first string
 	for _, e := range u.Emails {
-		if e.Primary {
+		if e.Primary && e.Value != "" {
 			return e.Value
 		}
 		if work == "" && e.Type == "work" {
