@@ -58,7 +58,7 @@ func (m *memberSet) set(id string, s memberState) {
 
 // replace forgets what was said: nobody is there, then those in list are.
 func (m *memberSet) replace(list []member) {
-	*m = memberSet{clear: true, state: make(map[string]memberState)}
+	*m = memberSet{clear: true, state: make(map[string]memberState, len(list)), order: make([]string, 0, len(list))}
 	m.add(list)
 }
 
@@ -165,9 +165,10 @@ func readMember(item any) (member, error) {
 		return member{}, err
 	}
 	one := member{id: id}
-	kind, ok := field(object, "type").value.(string)
+	label := field(object, "type").value
+	kind, _ := label.(string)
 	switch {
-	case !ok && field(object, "type").value == nil, strings.EqualFold(kind, "User"):
+	case label == nil, strings.EqualFold(kind, "User"):
 	case strings.EqualFold(kind, "Group"):
 		one.group = true
 	default:

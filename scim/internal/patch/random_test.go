@@ -10,7 +10,7 @@ import (
 )
 
 func TestAListOfOperationsIsThoseOperationsOneAfterTheOther(t *testing.T) {
-	const cases = 20_000
+	const cases = 10_000
 	applied := 0
 	for seed := range uint64(cases) {
 		d := newDice(seed)
@@ -36,7 +36,7 @@ func TestAListOfOperationsIsThoseOperationsOneAfterTheOther(t *testing.T) {
 
 func TestMemberPlansAreTheirOperationsOneAfterTheOther(t *testing.T) {
 	ids := []string{"a", "b", "c", "d", "e"}
-	for seed := range uint64(20_000) {
+	for seed := range uint64(10_000) {
 		d := newDice(seed)
 		set := map[string]bool{}
 		for _, id := range ids {
