@@ -17,6 +17,7 @@
 //   - RFC 7643 §2.3.2: booleans are also accepted as the strings "True" and "False" in any case, in values and filters.
 //   - RFC 7643 §2.5: null as the members of a PATCH "replace" is refused where the RFC reads it as no members; null as
 //     the members of a PUT keeps them, as clients send back what they read.
+//   - RFC 7643 §3: schemas of a POST or PUT may be missing and may name anything; what counts is what there is data of.
 //   - RFC 7643 §4.1: password is accepted and thrown away; so are members.display and manager.displayName.
 //   - RFC 7643 §4.1.1: active that a PUT does not name is kept: an omission never lets somebody back in.
 //   - RFC 7643 §4.1.2: $ref of a manager and of members is computed. It is ignored in values and refused as a path.
@@ -32,6 +33,7 @@
 //   - RFC 7644 §3.5.2: a null or absent path means no path. Members of an operation other than op, path, value and name
 //     are refused, so that a misspelt value does not turn the removal of one member into the removal of all.
 //   - RFC 7644 §3.5.2: a path to a sub-attribute of a multi-valued attribute needs a filter (invalidPath).
+//   - RFC 7644 §3.5.2.1: "add" of null or "" to a singular attribute unassigns it, to a multi-valued one adds nothing.
 //   - RFC 7644 §3.5.2.1: an element is added once: it is the same as another one when all its sub-attributes are.
 //   - RFC 7644 §3.5.2.2: "remove" of a multi-valued attribute may have a value: elements, and those that agree in every
 //     sub-attribute given are removed. Null, "", [] and anything else there are refused.
