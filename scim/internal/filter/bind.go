@@ -134,7 +134,7 @@ func (s *scope) lookup(p schema.Path, pos int) (schema.Ref, error) {
 	ref, err := s.find(p)
 	unknown := errors.Is(err, schema.ErrUnknownAttribute) || errors.Is(err, schema.ErrUnknownSchema)
 	switch {
-	case unknown && s.Undefined && s.of == nil:
+	case unknown && s.Undefined:
 		return schema.Ref{}, nil
 	case err != nil:
 		return schema.Ref{}, refused(s.kind, pos, err)

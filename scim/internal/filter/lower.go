@@ -180,7 +180,7 @@ func (n elements) lower(l *lowering) cond {
 	return c
 }
 
-// sameRows finds the rows that hold all that a filter asks of one value. Not of a filter with not or ne: those are also
+// sameRows finds the rows that hold all that a filter asks of one value. Not of a filter with not: that is also
 // satisfied by values that have no row.
 func (l *lowering) sameRows(n node) (rows string, ok bool) {
 	switch n := n.(type) {
@@ -190,7 +190,7 @@ func (l *lowering) sameRows(n node) (rows string, ok bool) {
 		return l.sameRowsOf(n)
 	case test:
 		rows = l.columns[n.key].Rows
-		return rows, rows != "" && n.op != NotEqual
+		return rows, rows != ""
 	default:
 		return "", false
 	}

@@ -75,3 +75,26 @@ func TestAColumnThatComparesOtherwiseIsNotAsked(t *testing.T) {
 		}
 	}
 }
+
+// One value is of type work and another one is x: the rows of each are no proof of one value that is both.
+func TestRowsOfTheirOwnDoNotProveThatOneValueHasBoth(t *testing.T) {
+	apart := map[string]Column{
+		"emails.value": {Value: "v.val", Fold: true, Indexed: true, Rows: "u.id IN (SELECT v.u FROM mails v WHERE {})"},
+		"emails.type":  {Value: "t.val", Fold: true, Rows: "u.id IN (SELECT t.u FROM types t WHERE {})"},
+	}
+	for text, residual := range map[string]bool{
+		`emails[type eq "work" and value eq "x"]`:   true,
+		`emails[type eq "work" or value eq "x"]`:    false,
+		`emails[value sw "x" and value ew "y"]`:     false,
+		`emails.type eq "work" and emails eq "x"`:   false,
+		`emails[type eq "work" and not (value pr)]`: true,
+	} {
+		f, err := folding.Filter(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if low := f.Lower(apart); low.Where == "" || (low.Residual != nil) != residual {
+			t.Errorf("%s: residual %v: %s", text, low.Residual != nil, low.Where)
+		}
+	}
+}

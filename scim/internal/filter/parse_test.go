@@ -154,7 +154,7 @@ func TestWhatIsNoFilterIsRefusedWhereItGoesWrong(t *testing.T) {
 		{"a pr\x00", 3, "want an operator"},
 		{`a eq back\slash`, 6, "needs quotes"},
 		{"a eq \"\xff\"", 1, "not UTF-8"},
-		{`é eq "` + strings.Repeat("x", MaxBytes) + `"`, 1, "longer than 4096 bytes"},
+		{`a eq "` + strings.Repeat("x", MaxBytes+1-len(`a eq ""`)) + `"`, 1, "longer than 4096 bytes"},
 		{strings.Repeat("(", MaxDepth+1) + "a pr" + strings.Repeat(")", MaxDepth+1), MaxDepth + 1, "more than 32 parentheses"},
 		{strings.Repeat("not (", MaxDepth+1) + "a pr" + strings.Repeat(")", MaxDepth+1), 165, "more than 32 parentheses"},
 		{strings.Repeat("a pr or ", MaxNodes/2) + "a pr", 801, "more than 200 comparisons"},
@@ -171,6 +171,7 @@ func TestTheLimitsThemselvesAreAllowed(t *testing.T) {
 	for _, text := range []string{
 		strings.Repeat("(", MaxDepth) + "a pr" + strings.Repeat(")", MaxDepth),
 		strings.Repeat("a pr or ", MaxNodes/2-1) + "a pr",
+		strings.Repeat("(a[b pr]) or ", MaxDepth+1) + "a pr", // side by side is not inside each other
 		`a eq "` + strings.Repeat("x", MaxBytes-len(`a eq ""`)) + `"`,
 	} {
 		if _, err := Parse(text); err != nil {
