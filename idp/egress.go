@@ -1,6 +1,7 @@
 package idp
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 
@@ -24,3 +25,7 @@ func (e Egress) Client() (*http.Client, error) {
 	}
 	return c, nil
 }
+
+// For returns a context whose requests to a host are counted for one connection: who floods it keeps only its own
+// people waiting, although thousands of tenants may share the provider's host.
+func For(ctx context.Context, c ConnectionID) context.Context { return egress.For(ctx, string(c)) }

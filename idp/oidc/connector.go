@@ -31,6 +31,7 @@ type Connector struct {
 
 // Begin implements idp.Connector.
 func (c *Connector) Begin(ctx context.Context, conn idp.Connection, a idp.Attempt) (idp.Redirect, error) {
+	ctx = idp.For(ctx, conn.ID)
 	m, err := c.metadata(ctx, conn)
 	if err != nil {
 		return idp.Redirect{}, err
@@ -51,6 +52,7 @@ func (c *Connector) Begin(ctx context.Context, conn idp.Connection, a idp.Attemp
 // Complete implements idp.Connector. The order is that of the protocol: who answers (RFC 9207), what they answer,
 // the code against tokens, the ID token, and only where a claim is missing, userinfo.
 func (c *Connector) Complete(ctx context.Context, conn idp.Connection, a idp.Attempt, r *http.Request) (idp.Identity, error) {
+	ctx = idp.For(ctx, conn.ID)
 	m, err := c.metadata(ctx, conn)
 	if err != nil {
 		return idp.Identity{}, err

@@ -61,7 +61,7 @@ func identity(conn idp.Connection, h held, raw string) (idp.Identity, error) {
 	id.Subject = tokenText(h, "sub")
 	id.EmailVerified = emailVerified(h.from(n.Email))
 	id.UserName = userName(conn, assertedName(n, h), id)
-	id.Joins = joins(conn, n, h, id)
+	id.Joins = joins(conn, n, h)
 	at, err := h.token.Time("auth_time")
 	if err != nil {
 		return idp.Identity{}, wrapped(idp.CodeTime, clockHint, fmt.Errorf("read identity: %w", err))
@@ -116,7 +116,7 @@ func userName(conn idp.Connection, asserted string, id idp.Identity) string {
 
 // joins reads what can meet a provisioned person. Okta provisions its subject as externalId; Entra's subject is another
 // one for each application, so there it is the object id, and the name provisioned is the upn.
-func joins(conn idp.Connection, n idp.ClaimNames, h held, id idp.Identity) idp.Joins {
+func joins(conn idp.Connection, n idp.ClaimNames, h held) idp.Joins {
 	j := idp.Joins{UserName: assertedName(n, h), Address: n.UserName == n.Email}
 	external := conn.JoinClaim
 	switch {

@@ -13,6 +13,7 @@ const maxLocation = 2000
 
 // Logout implements idp.Logouter (OpenID Connect RP-Initiated Logout 1.0 §2).
 func (c *Connector) Logout(ctx context.Context, conn idp.Connection, l idp.Logout) (idp.Redirect, error) {
+	ctx = idp.For(ctx, conn.ID)
 	m, err := c.metadata(ctx, conn)
 	if err != nil {
 		return idp.Redirect{}, err

@@ -182,7 +182,7 @@ func TestUnreachableHostsHaveTheirOwnCodes(t *testing.T) {
 	}
 }
 
-func TestFourRequestsToAHostAtOnce(t *testing.T) {
+func TestFourRequestsOfACallerToAHostAtOnce(t *testing.T) {
 	var now, most atomic.Int32
 	arrived, open := make(chan struct{}, 100), make(chan struct{})
 	server := tlsServer(t, func(http.ResponseWriter, *http.Request) {
@@ -216,10 +216,24 @@ func TestFourRequestsToAHostAtOnce(t *testing.T) {
 	}
 	_, err = client.Do(req)
 	wantCode(t, "the one too many", err, CodeTimeout)
+	wg.Go(func() { // another tenant's connection at the same host has a share of its own
+		other, err := http.NewRequestWithContext(For(t.Context(), "another"), http.MethodGet, server.URL, nil)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		resp, err := client.Do(other)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		resp.Body.Close()
+	})
+	<-arrived
 	close(open)
 	wg.Wait()
-	if most.Load() != 4 {
-		t.Errorf("%d at once, want 4", most.Load())
+	if most.Load() != 5 {
+		t.Errorf("%d at once, want 4 of one caller and 1 of another", most.Load())
 	}
 	rt, ok := client.Transport.(*transport)
 	if !ok {
@@ -227,7 +241,7 @@ func TestFourRequestsToAHostAtOnce(t *testing.T) {
 	}
 	rt.slots.mu.Lock()
 	defer rt.slots.mu.Unlock()
-	if h := rt.slots.hosts["127.0.0.1"]; h != nil && h.users > 4 {
+	if h := rt.slots.hosts[share(t.Context(), "127.0.0.1")]; h != nil && h.users > 4 {
 		t.Errorf("%d users left", h.users)
 	}
 }
@@ -247,7 +261,7 @@ func TestForgottenBodyGivesItsSlotBackAtTheDeadline(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	release, err := slot.slots.acquire(ctx, "127.0.0.1")
+	release, err := slot.slots.acquire(ctx, share(ctx, "127.0.0.1"))
 	if err != nil {
 		t.Fatalf("the slot never came back: %v", err)
 	}

@@ -27,7 +27,7 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	host := strings.ToLower(r.URL.Hostname())
 	ctx, cancel := context.WithTimeout(r.Context(), t.limits.total)
-	release, err := t.slots.acquire(ctx, host)
+	release, err := t.slots.acquire(ctx, share(r.Context(), host))
 	if err != nil {
 		closeBody(r)
 		cancel()
@@ -228,7 +228,21 @@ func (c *capped) Close() error {
 	return nil
 }
 
-// slots bounds what one host gets of us at once, so that a slow one does not take every goroutine.
+type callerKey struct{}
+
+// For returns a context whose requests count against a caller's own share of each host. Thousands of tenants sign in at
+// one host of Microsoft's: what one of them wastes there must not keep the others waiting.
+func For(ctx context.Context, caller string) context.Context {
+	return context.WithValue(ctx, callerKey{}, caller)
+}
+
+// share names what a caller's requests to a host are counted under.
+func share(ctx context.Context, host string) string {
+	caller, _ := ctx.Value(callerKey{}).(string)
+	return host + " " + caller
+}
+
+// slots bounds what one host gets of one caller at once, so that a slow one does not take every goroutine.
 type slots struct {
 	perHost int
 
