@@ -21,10 +21,11 @@ type provisioned struct {
 	made  int
 }
 
-// newProvisioned starts a gate and pushes the groups that carry roles. Everything is sent through Envoy.
-func newProvisioned(t *testing.T) *provisioned {
+// newProvisioned starts a gate on a store (empty: SQLite) and pushes the groups that carry roles. Everything is sent
+// through Envoy.
+func newProvisioned(t *testing.T, store string) *provisioned {
 	t.Helper()
-	s := NewStack(t, Options{Tenant: "scim: true, "})
+	s := NewStack(t, Options{Tenant: "scim: true, ", Store: store})
 	p := &provisioned{Stack: s, scim: s.SCIM("acme", idptest.OktaOIN), teams: map[string]idptest.Team{}}
 	for _, name := range []string{"admins", "analysts", "viewers"} {
 		team, err := p.scim.CreateGroup(t.Context(), idptest.Team{ExternalID: "g-" + name, DisplayName: name})
@@ -93,10 +94,18 @@ func bulkOp(ops string) string {
 	return `{"schemas":["urn:ietf:params:scim:api:messages:2.0:BulkRequest"],"Operations":[` + ops + `]}`
 }
 
-// A request that takes access away has been answered: the very next request of a live session knows. %u and %g stand
-// for the person's id and the group's.
 func TestEveryWayAProviderTakesAccessAwayBitesOnTheNextRequest(t *testing.T) {
-	p := newProvisioned(t)
+	everyWay(t, newProvisioned(t, ""))
+}
+
+func TestOnPostgreSQLEveryWayBitesOnTheNextRequestToo(t *testing.T) {
+	everyWay(t, newProvisioned(t, postgresDatabase(t)))
+}
+
+// everyWay takes access away in each way there is: once that is answered, the very next request of a live session knows.
+// In bodies %u and %g stand for the person's id and the group's.
+func everyWay(t *testing.T, p *provisioned) {
+	t.Helper()
 	type way func(ctx context.Context, id string) error
 	group := func(method, body string) way {
 		return func(_ context.Context, id string) error {
@@ -210,7 +219,7 @@ func (p *provisioned) remade(ctx context.Context, _ string) error {
 }
 
 func TestSomeoneInTwoGroupsKeepsTheRoleThatIsLeft(t *testing.T) {
-	p := newProvisioned(t)
+	p := newProvisioned(t, "")
 	id, who := p.hire(t, "admins", "viewers")
 	b := p.As(who)
 	b.SignIn("/events")
@@ -235,7 +244,7 @@ func TestSomeoneInTwoGroupsKeepsTheRoleThatIsLeft(t *testing.T) {
 }
 
 func TestThePersonDeletedAtTheProviderCannotSignInAgain(t *testing.T) {
-	p := newProvisioned(t)
+	p := newProvisioned(t, "")
 	id, who := p.hire(t, "viewers")
 	b := p.As(who)
 	b.SignIn("/events")
@@ -269,7 +278,7 @@ func TestThePersonDeletedAtTheProviderCannotSignInAgain(t *testing.T) {
 
 func TestADeactivationIsRefusedOnTheNextRequestAThousandTimes(t *testing.T) {
 	const workers, rounds = 8, 125
-	p := newProvisioned(t)
+	p := newProvisioned(t, "")
 	started := time.Now()
 	type staff struct{ id, name string }
 	var all []staff
