@@ -70,13 +70,22 @@ func (cmd scimLogCmd) Run(a *app) error {
 		err = table(a, rows, "nothing is logged: reads that succeed are not",
 			[]string{"CALL", "TIME", "STATUS", "REQUEST", "TARGET", "WHAT", "WHY", "TOKEN"},
 			func(r callRow) []string {
-				return []string{strconv.FormatInt(r.ID, 10), whenP(r.At), strconv.Itoa(r.Status), r.Method + " " + r.Path, r.Target, r.Shape, why(r), tokenName(r)}
+				return []string{strconv.FormatInt(r.ID, 10), whenP(r.At), strconv.Itoa(r.Status), r.Method + " " + r.Path, r.Target, shortened(r.Shape), why(r), tokenName(r)}
 			})
 		if err == nil && !a.json() {
 			a.advise(rows)
 		}
 		return err
 	})
+}
+
+// shortened keeps a table's line readable; JSON has the whole.
+func shortened(s string) string {
+	const most = 60
+	if runes := []rune(s); len(runes) > most {
+		return string(runes[:most-1]) + "…"
+	}
+	return s
 }
 
 func why(r callRow) string {

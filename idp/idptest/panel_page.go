@@ -45,7 +45,7 @@ type panelManner struct {
 
 type panelCall struct {
 	Call
-	Good         bool
+	Good, Open   bool
 	Body, Answer string // shadow those of Call, indented
 }
 
@@ -74,8 +74,8 @@ func (p *Panel) view() panelView {
 		chosen := p.Provisioner.Manner == m || p.Provisioner.Manner == "" && m == OktaOIN
 		v.Manners = append(v.Manners, panelManner{m, mannerLabels[m], chosen})
 	}
-	for _, c := range p.calls {
-		v.Calls = append(v.Calls, panelCall{c, c.Status/100 == 2, indented(c.Body), indented(c.Answer)})
+	for i, c := range p.calls {
+		v.Calls = append(v.Calls, panelCall{c, c.Status/100 == 2, i == 0 && c.Method != http.MethodGet, indented(c.Body), indented(c.Answer)})
 	}
 	return v
 }
