@@ -37,7 +37,7 @@ var faults = map[string]string{
 	"deep-claims":              "40 nested arrays",
 	"kid-absent":               "no kid in the header",
 	"unknown-kid":              "a kid nobody published, new in every token (=kid: always that one) - junk makes the gate send requests",
-	"invalid-sig":              "one bit of the signature turned",
+	"invalid-sig":              "one letter of the signature changed",
 	"json-serialised":          "the JSON serialisation instead of the compact one",
 	"encrypted":                "five parts, as an encrypted token has",
 	"padded-jws":               "white space inside the compact form",
