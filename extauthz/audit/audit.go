@@ -35,8 +35,8 @@ const (
 	GroupChanged      Action = "group.change"
 	GroupDeleted      Action = "group.delete"
 	MembersChanged    Action = "group.members"
-	TokenCreated      Action = "scim_token.create"
-	TokenRevoked      Action = "scim_token.revoke"
+	TokenCreated      Action = "scim_token.create" //nolint:gosec // the name of an event holds no token
+	TokenRevoked      Action = "scim_token.revoke" //nolint:gosec // the name of an event holds no token
 	TenantCreated     Action = "tenant.create"
 	TenantChanged     Action = "tenant.change"
 	ConnectionCreated Action = "connection.create"

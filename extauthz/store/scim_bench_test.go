@@ -14,7 +14,7 @@ import (
 
 // people is how many users the benchmarks' directory has; one group holds a tenth of them. SSOGATE_BENCH_USERS=1000000
 // makes the numbers of the README.
-func people(b *testing.B) int {
+func people() int {
 	n, err := strconv.Atoi(os.Getenv("SSOGATE_BENCH_USERS"))
 	if err != nil {
 		return 20_000
@@ -35,7 +35,7 @@ func newCrowd(b *testing.B, d *database) crowd {
 	s := d.open(b)
 	s.o.Now = time.Now
 	seed(b, s, acme)
-	c := crowd{s: s, n: people(b)}
+	c := crowd{s: s, n: people()}
 	const step = 2000
 	for at := 0; at < c.n; at += step {
 		err := s.Update(b.Context(), acme, func(tx directory.Tx) error {

@@ -160,17 +160,29 @@ type taped struct {
 }
 
 func (c *taped) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	q, ok := c.Conn.(driver.QueryerContext)
+	if !ok {
+		return nil, driver.ErrSkip
+	}
 	c.tape.note(query)
-	return c.Conn.(driver.QueryerContext).QueryContext(ctx, query, args)
+	return q.QueryContext(ctx, query, args)
 }
 
 func (c *taped) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	e, ok := c.Conn.(driver.ExecerContext)
+	if !ok {
+		return nil, driver.ErrSkip
+	}
 	c.tape.note(query)
-	return c.Conn.(driver.ExecerContext).ExecContext(ctx, query, args)
+	return e.ExecContext(ctx, query, args)
 }
 
 func (c *taped) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx, error) {
-	return c.Conn.(driver.ConnBeginTx).BeginTx(ctx, o)
+	b, ok := c.Conn.(driver.ConnBeginTx)
+	if !ok {
+		return nil, driver.ErrSkip
+	}
+	return b.BeginTx(ctx, o)
 }
 
 // onTape opens a SQLite store whose statements are written down.
