@@ -153,7 +153,7 @@ func agree(t testing.TB, db *sql.DB, docs []map[string]any, text string) Lowered
 func TestTheDatabaseAndMatchFindTheSameRows(t *testing.T) {
 	d := new(dice(1))
 	db, docs := people(t, d, 120)
-	const rounds = 6000
+	const rounds = 4000
 	var whole, narrow, some int
 	for range rounds {
 		text := d.filter(d.roll(4), false)
