@@ -11,18 +11,16 @@ import (
 	"github.com/tracio-ai/ssogate/scim/internal/jsonread"
 )
 
+var limits = map[endpoint]int{
+	atUsers: maxUserBytes, atUser: maxUserBytes, atGroups: maxGroupBytes, atGroup: maxGroupBytes, atBulk: maxBulkBytes,
+}
+
 // limitOf is how long a body may be at each address.
-func (h *Handler) limitOf(p place) int {
-	switch p.endpoint {
-	case atUsers, atUser:
-		return maxUserBytes
-	case atGroups, atGroup:
-		return maxGroupBytes
-	case atBulk:
-		return maxBulkBytes
-	default:
-		return maxSearchBytes
+func limitOf(p place) int {
+	if limit, ok := limits[p.endpoint]; ok {
+		return limit
 	}
+	return maxSearchBytes
 }
 
 // readBody reads a request's JSON object whole. Nothing is decompressed: a megabyte on the wire stays one.

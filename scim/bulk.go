@@ -112,12 +112,12 @@ func readBulkOp(item any) *bulkOp {
 		op.bad = badRequest(typeInvalidSyntax, "An operation is an object.")
 		return op
 	}
-	method, _ := message(object, "method").(string) //nolint:errcheck // the empty method is refused below
-	path, _ := message(object, "path").(string)     //nolint:errcheck // the empty path is refused below
+	method, _ := message(object, "method").(string) // the empty method is refused below
+	path, _ := message(object, "path").(string)     // the empty path is refused below
 	op.method = strings.ToUpper(method)
-	op.bulkID, _ = message(object, "bulkId").(string)     //nolint:errcheck // absent is fine but for POST
-	op.pre.match, _ = message(object, "version").(string) //nolint:errcheck // absent is fine
-	op.body, _ = message(object, "data").(map[string]any) //nolint:errcheck // the empty body is refused below
+	op.bulkID, _ = message(object, "bulkId").(string)     // absent is fine but for POST
+	op.pre.match, _ = message(object, "version").(string) // absent is fine
+	op.body, _ = message(object, "data").(map[string]any) // the empty body is refused below
 	op.place = route(Base + path)
 	op.bad = op.check(path)
 	if id, ok := strings.CutPrefix(op.place.id, bulkPrefix); ok {
@@ -128,9 +128,7 @@ func readBulkOp(item any) *bulkOp {
 }
 
 func (op *bulkOp) check(path string) error {
-	switch op.place.endpoint {
-	case atUsers, atGroups, atUser, atGroup:
-	default:
+	if !op.place.writable() {
 		return badRequest(typeInvalidValue, "The path of an operation is /Users, /Groups or one of their resources.")
 	}
 	if !strings.HasPrefix(path, "/") {
@@ -348,7 +346,7 @@ func (b *bulkRun) made(id string) (string, bool) {
 
 func (b *bulkRun) resolve(op *bulkOp) operation {
 	out := op.operation
-	out.body, _ = replace(op.body, b.made).(map[string]any) //nolint:errcheck // a map becomes a map
+	out.body, _ = replace(op.body, b.made).(map[string]any) // a map becomes a map
 	if id, ok := strings.CutPrefix(op.place.id, bulkPrefix); ok {
 		out.place.id, _ = b.made(id)
 	}
@@ -403,7 +401,7 @@ func (b *bulkRun) half(tx directory.Tx, op *bulkOp, second bool) error {
 			}
 		}
 	} else if kept, ok := strip(todo.body); ok {
-		todo.body, _ = kept.(map[string]any) //nolint:errcheck // a map becomes a map
+		todo.body, _ = kept.(map[string]any) // a map becomes a map
 	}
 	run, err := b.c.prepare(todo)
 	if err != nil {

@@ -49,20 +49,19 @@ func (h *Handler) discover(p place, raw string) (any, error) {
 	if _, ok := values["filter"]; ok {
 		return nil, &Error{Status: http.StatusForbidden, Detail: "Discovery takes no filter. Leave it out."}
 	}
-	switch p.endpoint {
-	case atProviderConfig:
-		return h.providerConfigDoc(), nil
-	case atResourceTypes:
-		return listOf(h.resourceTypes()), nil
-	case atSchemas:
-		return listOf(h.schemas()), nil
-	case atResourceType:
-		return h.resourceType(p.id)
-	case atSchemaByID:
-		return h.schema(p.id)
-	default:
+	read := discoveries[p.endpoint]
+	if read == nil {
 		return nil, notFound()
 	}
+	return read(h, p.id)
+}
+
+var discoveries = map[endpoint]func(h *Handler, id string) (any, error){
+	atProviderConfig: func(h *Handler, _ string) (any, error) { return h.providerConfigDoc(), nil },
+	atResourceTypes:  func(h *Handler, _ string) (any, error) { return listOf(h.resourceTypes()), nil },
+	atResourceType:   (*Handler).resourceType,
+	atSchemas:        func(h *Handler, _ string) (any, error) { return listOf(h.schemas()), nil },
+	atSchemaByID:     (*Handler).schema,
 }
 
 func listOf[T any](items []T) map[string]any {

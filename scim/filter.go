@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"slices"
-	"strings"
 
 	"github.com/tracio-ai/ssogate/scim/directory"
 	"github.com/tracio-ai/ssogate/scim/internal/filter"
@@ -44,7 +43,7 @@ func badFilter(err error) error {
 }
 
 func (c *call) userQuery(p params) (q directory.Query[directory.User], never bool, err error) {
-	cond, err := c.condition(schema.Users(), p, userColumns, "groups")
+	cond, err := c.condition(schema.Users(), p, directory.UserColumns(), "groups")
 	if err != nil {
 		return q, false, err
 	}
@@ -75,7 +74,7 @@ func (c *call) userQuery(p params) (q directory.Query[directory.User], never boo
 }
 
 func (c *call) groupQuery(p params) (q directory.Query[directory.Group], never bool, err error) {
-	cond, err := c.condition(schema.Groups(), p, groupColumns, "members")
+	cond, err := c.condition(schema.Groups(), p, directory.GroupColumns(), "members")
 	if err != nil {
 		return q, false, err
 	}
@@ -121,14 +120,14 @@ func sortRef(t *schema.ResourceType, p params) (*schema.Ref, error) {
 func sortKey(doc map[string]any, ref schema.Ref) (string, bool) {
 	holder := doc
 	if ref.Extension {
-		holder, _ = doc[ref.Schema.URN].(map[string]any) //nolint:errcheck // a nil map answers nothing
+		holder, _ = doc[ref.Schema.URN].(map[string]any) // a nil map answers nothing
 	}
 	v := holder[ref.Attr.Name]
 	if list, ok := v.([]any); ok {
 		v = principal(list)
 	}
 	if ref.Sub != nil {
-		inner, _ := v.(map[string]any) //nolint:errcheck // a nil map answers nothing
+		inner, _ := v.(map[string]any) // a nil map answers nothing
 		v = inner[ref.Sub.Name]
 	}
 	switch v := v.(type) {
@@ -159,16 +158,4 @@ func principal(list []any) any {
 		return nil
 	}
 	return list[0]
-}
-
-// clean is a filter or path without what it compares with, for the log.
-func clean(p params) string {
-	if p.filter == nil {
-		return ""
-	}
-	e, err := filter.Parse(*p.filter)
-	if err != nil {
-		return "filter unreadable"
-	}
-	return "filter " + strings.TrimSpace(filter.Shape(e))
 }

@@ -114,13 +114,19 @@ func (c *call) end(ctx context.Context, out *reply, err error) {
 	} else {
 		c.notes()
 	}
-	if c.h.Calls != nil && c.tenant != "" {
+	if c.h.Calls != nil && c.tenant != "" && (c.writes() || err != nil) {
 		c.entry.Tenant = c.tenant
 		c.h.Calls(c.entry)
 	}
 	if err != nil && out.started {
 		panic(http.ErrAbortHandler) // half an answer must not look like a whole one
 	}
+}
+
+// writes reports whether a call changes anything. Reads that succeed are too many to write down.
+func (c *call) writes() bool {
+	changes := c.entry.Method != http.MethodGet && c.entry.Method != http.MethodHead
+	return changes && (c.place.writable() || c.place.endpoint == atBulk)
 }
 
 // serve is a call from its credential to its answer.
@@ -140,7 +146,7 @@ func (c *call) serve(ctx context.Context, w http.ResponseWriter, r *http.Request
 	var body map[string]any
 	switch r.Method {
 	case http.MethodPost, http.MethodPut, http.MethodPatch:
-		if body, err = readBody(w, r, c.h.limitOf(c.place)); err != nil {
+		if body, err = readBody(w, r, limitOf(c.place)); err != nil {
 			return answer{}, err
 		}
 		c.entry.Shape = shape(body)

@@ -28,14 +28,14 @@ type found struct {
 
 // phases are the resource types of a list in their order.
 func (c *call) phases() []func(context.Context, params, window) (found, error) {
-	switch c.place.endpoint {
-	case atUsers, atUsersSearch:
-		return []func(context.Context, params, window) (found, error){c.findUsers}
-	case atGroups, atGroupsSearch:
-		return []func(context.Context, params, window) (found, error){c.findGroups}
-	default:
-		return []func(context.Context, params, window) (found, error){c.findUsers, c.findGroups}
+	var out []func(context.Context, params, window) (found, error)
+	if e := c.place.endpoint; e != atGroups && e != atGroupsSearch {
+		out = append(out, c.findUsers)
 	}
+	if e := c.place.endpoint; e != atUsers && e != atUsersSearch {
+		out = append(out, c.findGroups)
+	}
+	return out
 }
 
 // everywhere reports whether the list is over all resource types (RFC 7644 §3.4.2.1), where an attribute that a type

@@ -75,7 +75,7 @@ func (s *turnstile) enter(ctx context.Context, t tenant.ID) (leave func(), err e
 	defer cancel()
 	if wait > 0 {
 		if err := sleep(ctx, wait); err != nil {
-			s.giveBack(b)
+			_ = s.giveBack(b)
 			return nil, tooManyRequests(wait)
 		}
 	}
@@ -83,8 +83,7 @@ func (s *turnstile) enter(ctx context.Context, t tenant.ID) (leave func(), err e
 	case b.flying <- struct{}{}:
 		return func() { <-b.flying }, nil
 	case <-ctx.Done():
-		s.giveBack(b)
-		if wait > 0 {
+		if s.giveBack(b) <= 1 {
 			return nil, tooManyRequests(time.Second)
 		}
 		// The tenant keeps to its rate: that its earlier requests are still worked on is our slowness.
@@ -107,10 +106,13 @@ func (s *turnstile) take(t tenant.ID) (b *bucket, wait time.Duration, ok bool) {
 	return b, max(0, wait), true
 }
 
-func (s *turnstile) giveBack(b *bucket) {
+// giveBack returns a token and how many there are then.
+func (s *turnstile) giveBack(b *bucket) float64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	b.refill(s.rate, s.now())
 	b.tokens++
+	return b.tokens
 }
 
 func (s *turnstile) bucket(t tenant.ID, now time.Time) *bucket {

@@ -64,8 +64,8 @@ func writable(u directory.User) (map[string]any, error) {
 
 // withDoc returns u with the attributes of doc, which is used up.
 func withDoc(u directory.User, doc map[string]any) (directory.User, error) {
-	u.UserName, _ = doc["userName"].(string)     //nolint:errcheck // required and typed by the table of attributes
-	u.ExternalID, _ = doc["externalId"].(string) //nolint:errcheck // absent is none
+	u.UserName, _ = doc["userName"].(string)     // required and typed by the table of attributes
+	u.ExternalID, _ = doc["externalId"].(string) // absent is none
 	active, set := doc["active"].(bool)
 	u.Active, u.ActiveUnset = active, !set
 	for _, name := range []string{"id", "schemas", "meta", "groups", "userName", "externalId", "active", "password"} {
@@ -94,16 +94,16 @@ func (h *Handler) userDoc(u directory.User, known map[directory.UserID]bool) (ma
 	}
 	doc["groups"] = list
 	if id := managerOf(doc); known[id] {
-		enterprise, _ := doc[schema.EnterpriseUserURN].(map[string]any) //nolint:errcheck // managerOf found one in it
+		enterprise, _ := doc[schema.EnterpriseUserURN].(map[string]any) // managerOf found one in it
 		object(enterprise, "manager")["$ref"] = h.userURL(id)
 	}
 	return doc, nil
 }
 
 func managerOf(doc map[string]any) directory.UserID {
-	enterprise, _ := doc[schema.EnterpriseUserURN].(map[string]any) //nolint:errcheck // a nil map answers nothing
-	manager, _ := enterprise["manager"].(map[string]any)            //nolint:errcheck // a nil map answers nothing
-	value, _ := manager["value"].(string)                           //nolint:errcheck // the empty id is nobody's
+	enterprise, _ := doc[schema.EnterpriseUserURN].(map[string]any) // a nil map answers nothing
+	manager, _ := enterprise["manager"].(map[string]any)            // a nil map answers nothing
+	value, _ := manager["value"].(string)                           // the empty id is nobody's
 	return directory.UserID(value)
 }
 
@@ -128,8 +128,8 @@ func writableGroup(g directory.Group) map[string]any {
 }
 
 func withGroupDoc(g directory.Group, doc map[string]any) directory.Group {
-	g.DisplayName, _ = doc["displayName"].(string) //nolint:errcheck // required and typed by the table of attributes
-	g.ExternalID, _ = doc["externalId"].(string)   //nolint:errcheck // absent is none
+	g.DisplayName, _ = doc["displayName"].(string) // required and typed by the table of attributes
+	g.ExternalID, _ = doc["externalId"].(string)   // absent is none
 	return g
 }
 
@@ -206,11 +206,11 @@ func (h *Handler) memberShape(pr projection) func(*encoder, directory.UserID) {
 	}
 	probe := map[string]any{"id": "", "members": []any{map[string]any{"value": "", "$ref": "", "type": ""}}}
 	pr.apply(probe)
-	list, _ := probe["members"].([]any) //nolint:errcheck // absent: checked next
+	list, _ := probe["members"].([]any) // absent: checked next
 	if len(list) != 1 {
 		return nil
 	}
-	parts, _ := list[0].(map[string]any) //nolint:errcheck // made an object above
+	parts, _ := list[0].(map[string]any) // made an object above
 	_, value := parts["value"]
 	_, ref := parts["$ref"]
 	_, kind := parts["type"]

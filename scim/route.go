@@ -102,14 +102,18 @@ func route(escaped string) place {
 	return place{endpoint: inner[e], id: id}
 }
 
+// writable reports whether users or groups are made or changed there.
+func (p place) writable() bool {
+	return slices.Contains([]endpoint{atUsers, atUser, atGroups, atGroup}, p.endpoint)
+}
+
 // admit answers what a place cannot do.
 func (p place) admit(method string) *Error {
-	switch p.endpoint {
-	case atNowhere:
+	if p.endpoint == atNowhere {
 		return &Error{Status: http.StatusNotFound, Detail: "There is no such address here. The SCIM base URL ends in " + Base + "."}
-	case atMe:
+	}
+	if p.endpoint == atMe {
 		return &Error{Status: http.StatusNotImplemented, Detail: "A SCIM token belongs to a tenant, not to a person: there is no /Me."}
-	default:
 	}
 	if method == http.MethodHead {
 		method = http.MethodGet

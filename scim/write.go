@@ -101,36 +101,32 @@ func storeError(err error) error {
 }
 
 // prepare checks and compiles an operation outside any transaction. The function it returns may run several times.
-func (c *call) prepare(op operation) (func(directory.Tx) (outcome, error), error) {
-	switch op.place.endpoint {
-	case atUsers:
-		return c.createUser(op)
-	case atGroups:
-		return c.createGroup(op)
-	case atUser:
-		switch op.method {
-		case http.MethodPut:
-			return c.replaceUser(op)
-		case http.MethodPatch:
-			return c.patchUser(op)
-		case http.MethodDelete:
-			return deleteUser(op), nil
-		}
-	case atGroup:
-		switch op.method {
-		case http.MethodPut:
-			return c.replaceGroup(op)
-		case http.MethodPatch:
-			return c.patchGroup(op)
-		case http.MethodDelete:
-			return deleteGroup(op), nil
-		}
-	default:
+func (c *call) prepare(op operation) (runner, error) {
+	compile := compilers[target{op.place.endpoint, op.method}]
+	if compile == nil {
+		return nil, notFound()
 	}
-	return nil, notFound()
+	return compile(c, op)
 }
 
-func deleteUser(op operation) func(directory.Tx) (outcome, error) {
+// target is what an operation does to what.
+type target struct {
+	endpoint endpoint
+	method   string
+}
+
+var compilers = map[target]func(*call, operation) (runner, error){
+	{atUsers, http.MethodPost}:   (*call).createUser,
+	{atUser, http.MethodPut}:     (*call).replaceUser,
+	{atUser, http.MethodPatch}:   (*call).patchUser,
+	{atUser, http.MethodDelete}:  deleteUser,
+	{atGroups, http.MethodPost}:  (*call).createGroup,
+	{atGroup, http.MethodPut}:    (*call).replaceGroup,
+	{atGroup, http.MethodPatch}:  (*call).patchGroup,
+	{atGroup, http.MethodDelete}: deleteGroup,
+}
+
+func deleteUser(_ *call, op operation) (runner, error) {
 	id := directory.UserID(op.place.id)
 	return func(tx directory.Tx) (outcome, error) {
 		u, err := tx.User(id)
@@ -141,10 +137,10 @@ func deleteUser(op operation) func(directory.Tx) (outcome, error) {
 			return outcome{}, err
 		}
 		return outcome{status: http.StatusNoContent, place: op.place}, tx.Delete(directory.Ref{User: id})
-	}
+	}, nil
 }
 
-func deleteGroup(op operation) func(directory.Tx) (outcome, error) {
+func deleteGroup(_ *call, op operation) (runner, error) {
 	id := directory.GroupID(op.place.id)
 	return func(tx directory.Tx) (outcome, error) {
 		g, err := tx.Group(id)
@@ -155,7 +151,7 @@ func deleteGroup(op operation) func(directory.Tx) (outcome, error) {
 			return outcome{}, err
 		}
 		return outcome{status: http.StatusNoContent, place: op.place}, tx.Delete(directory.Ref{Group: id})
-	}
+	}, nil
 }
 
 func userOutcome(status int, u directory.User) outcome {

@@ -16,6 +16,12 @@ func UserColumns() map[string]filter.Column {
 			Rows: "u.seq IN (SELECT v.user_seq FROM user_values v WHERE v.tenant = $1 AND v.attr = '" + attribute + "' AND {})",
 		}
 	}
+	groups := func(value string, indexed bool) filter.Column {
+		return filter.Column{
+			Value: value, Fold: true, Indexed: indexed,
+			Rows: "u.seq IN (SELECT m.user_seq FROM user_groups g JOIN memberships m ON m.tenant = g.tenant AND m.group_seq = g.seq WHERE g.tenant = $1 AND {})",
+		}
+	}
 	return map[string]filter.Column{
 		"id":                              {Value: "u.id", Indexed: true},
 		"externalId":                      {Value: "u.external_id", Indexed: true},
@@ -26,25 +32,30 @@ func UserColumns() map[string]filter.Column {
 		"meta.lastModified":               {Value: "u.modified", Kind: filter.Ticks, Unit: time.Microsecond},
 		"emails.value":                    values(valueEmail),
 		enterpriseUser + ":manager.value": values(valueManager),
-		"groups.value": {
-			Value: "g.id", Fold: true, Indexed: true,
-			Rows: "u.seq IN (SELECT m.user_seq FROM user_groups g JOIN memberships m ON m.tenant = g.tenant AND m.group_seq = g.seq WHERE g.tenant = $1 AND {})",
-		},
+		"groups":                          groups("g.id", false), // whether there are any
+		"groups.value":                    groups("g.id", true),
+		"groups.display":                  groups("g.display_ci", true),
+		"groups.type":                     groups("'direct'", false),
 	}
 }
 
 // GroupColumns is UserColumns for groups, which are g.
 func GroupColumns() map[string]filter.Column {
+	members := func(value string, indexed bool) filter.Column {
+		return filter.Column{
+			Value: value, Fold: true, Indexed: indexed,
+			Rows: "g.seq IN (SELECT m.group_seq FROM users u JOIN memberships m ON m.tenant = u.tenant AND m.user_seq = u.seq WHERE u.tenant = $1 AND {})",
+		}
+	}
 	return map[string]filter.Column{
 		"id":                {Value: "g.id", Indexed: true},
 		"externalId":        {Value: "g.external_id", Indexed: true},
 		"displayName":       {Value: "g.display_ci", Fold: true, Indexed: true},
 		"meta.created":      {Value: "g.created", Kind: filter.Ticks, Unit: time.Microsecond},
 		"meta.lastModified": {Value: "g.modified", Kind: filter.Ticks, Unit: time.Microsecond},
-		"members.value": {
-			Value: "u.id", Fold: true, Indexed: true,
-			Rows: "g.seq IN (SELECT m.group_seq FROM users u JOIN memberships m ON m.tenant = u.tenant AND m.user_seq = u.seq WHERE u.tenant = $1 AND {})",
-		},
+		"members":           members("u.id", false), // whether there are any
+		"members.value":     members("u.id", true),
+		"members.type":      members("'user'", false),
 	}
 }
 

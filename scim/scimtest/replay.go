@@ -35,20 +35,20 @@ type Target struct {
 	Client *http.Client
 }
 
-// Run replays every recording in dir, each against a fresh target. With UPDATE set, answers and directories are
-// written as they are instead: read the difference before you commit it.
+// Run replays every recording in dir, each against a fresh target. With update, answers and directories are written as
+// they are instead: read the difference before you commit it.
 //
 // A recording has sections "request", "response" and "directory". A request is a line "METHOD /path", headers, an empty
 // line and the body; one that is an array is the Operations of a PATCH. "As: ann" among the headers names the resource
 // that comes back: {ann} stands for its id in everything that follows.
-func Run(t *testing.T, dir string, fresh func(t *testing.T) Target) {
+func Run(t *testing.T, dir string, update bool, fresh func(t *testing.T) Target) {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(dir, "*.txtar"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no recordings in %s: %v", dir, err)
 	}
 	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) { replay(t, file, fresh(t)) })
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) { replay(t, file, update, fresh(t)) })
 	}
 }
 
@@ -57,7 +57,7 @@ type player struct {
 	names map[string]string // id → name
 }
 
-func replay(t *testing.T, file string, target Target) {
+func replay(t *testing.T, file string, update bool, target Target) {
 	t.Helper()
 	recording, err := txtar.ParseFile(file)
 	if err != nil {
@@ -86,7 +86,7 @@ func replay(t *testing.T, file string, target Target) {
 		default:
 			t.Fatalf("%s: unknown section %q", file, section.Name)
 		}
-		if os.Getenv("UPDATE") != "" {
+		if update {
 			recording.Files[i].Data = []byte(got)
 			continue
 		}
@@ -94,7 +94,7 @@ func replay(t *testing.T, file string, target Target) {
 			t.Fatalf("%s: section %d, after %s\ngot:\n%s\nwant:\n%s", file, i+1, firstLine(recording.Files, i), got, section.Data)
 		}
 	}
-	if os.Getenv("UPDATE") != "" {
+	if update {
 		if err := os.WriteFile(file, txtar.Format(recording), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -136,7 +136,7 @@ func (p *player) send(ctx context.Context, text string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	data, err := io.ReadAll(resp.Body)
 	if err != nil {
 		return "", err
@@ -256,7 +256,7 @@ func (p *player) all(ctx context.Context, kind string) ([]map[string]any, error)
 	if err != nil {
 		return nil, err
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	var list struct{ Resources []map[string]any }
 	err = json.NewDecoder(resp.Body).Decode(&list)
 	for _, item := range list.Resources {

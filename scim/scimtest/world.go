@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -25,30 +24,31 @@ import (
 )
 
 // Databases runs a test on SQLite and, where TEST_POSTGRES names a server, on PostgreSQL. dsn makes an empty database.
-func Databases(t *testing.T, test func(t *testing.T, dsn func(t testing.TB) string)) {
+// getenv is os.Getenv.
+func Databases(t *testing.T, getenv func(string) string, test func(t *testing.T, dsn func(t testing.TB) string)) {
 	t.Helper()
 	t.Run("sqlite", func(t *testing.T) { test(t, sqlite) })
 	t.Run("postgres", func(t *testing.T) {
-		if os.Getenv("TEST_POSTGRES") == "" {
-			if os.Getenv("SSOGATE_REQUIRE_POSTGRES") != "" {
+		server := getenv("TEST_POSTGRES")
+		if server == "" {
+			if getenv("SSOGATE_REQUIRE_POSTGRES") != "" {
 				t.Fatal("TEST_POSTGRES names no server, and this run must not go without")
 			}
 			t.Skip("SKIPPED, NOT PROVEN: TEST_POSTGRES names no PostgreSQL server (`make test` starts one)")
 		}
-		test(t, postgres)
+		test(t, func(t testing.TB) string { return postgres(t, server) })
 	})
 }
 
 func sqlite(t testing.TB) string { return "sqlite:" + filepath.Join(t.TempDir(), "gate.db") }
 
-func postgres(t testing.TB) string {
+func postgres(t testing.TB, server string) string {
 	t.Helper()
-	server := os.Getenv("TEST_POSTGRES")
 	db, err := sql.Open("pgx", server)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer db.Close()
+	defer func() { _ = db.Close() }()
 	name := "scim_" + strings.ToLower(rand.Text())
 	if _, err := db.ExecContext(t.Context(), "CREATE DATABASE "+name); err != nil {
 		t.Fatal(err)
@@ -59,7 +59,7 @@ func postgres(t testing.TB) string {
 			t.Error(err)
 			return
 		}
-		defer db.Close()
+		defer func() { _ = db.Close() }()
 		if _, err := db.ExecContext(context.Background(), "DROP DATABASE "+name+" WITH (FORCE)"); err != nil {
 			t.Error(err)
 		}
@@ -83,21 +83,21 @@ type World struct {
 	calls []directory.Call
 }
 
-// Open starts a service provider. change, where given, alters its handler before the first request.
-func Open(t testing.TB, dsn string, change func(*scim.Handler)) *World {
+// Open starts a service provider. now is time.Now; change, where given, alters the handler before the first request.
+func Open(t testing.TB, dsn string, now func() time.Time, change func(*scim.Handler)) *World {
 	t.Helper()
 	sealer, err := secret.NewSealer(secret.RandomKey())
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := store.Open(t.Context(), store.Options{DSN: dsn, Sealer: sealer, Now: time.Now})
+	s, err := store.Open(t.Context(), store.Options{DSN: dsn, Sealer: sealer, Now: now})
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	var running sync.WaitGroup
 	running.Go(func() {
-		if err := s.Run(ctx); err != nil {
+		if err := s.Run(ctx); err != nil && ctx.Err() == nil {
 			t.Error(err)
 		}
 	})
@@ -109,7 +109,7 @@ func Open(t testing.TB, dsn string, change func(*scim.Handler)) *World {
 		}
 	})
 	w := &World{Store: s}
-	w.Handler = &scim.Handler{Store: s, Credentials: s, Seal: sealer, Calls: w.log, Now: time.Now, Log: slog.New(slog.NewTextHandler(t.Output(), nil))}
+	w.Handler = &scim.Handler{Store: s, Credentials: s, Seal: sealer, Calls: w.log, Now: now, Log: slog.New(slog.NewTextHandler(t.Output(), nil))}
 	server := httptest.NewServer(w.Handler)
 	t.Cleanup(server.Close)
 	if w.Handler.PublicURL, err = url.Parse(server.URL); err != nil {
