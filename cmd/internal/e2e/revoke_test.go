@@ -25,7 +25,12 @@ type provisioned struct {
 // through Envoy.
 func newProvisioned(t *testing.T, store string) *provisioned {
 	t.Helper()
-	s := NewStack(t, Options{Tenant: "scim: true, ", Store: store})
+	return provisionedOn(t, NewStack(t, Options{Tenant: "scim: true, ", Store: store}))
+}
+
+// provisionedOn pushes the groups to a gate that runs already.
+func provisionedOn(t *testing.T, s *Stack) *provisioned {
+	t.Helper()
 	p := &provisioned{Stack: s, scim: s.SCIM("acme", idptest.OktaOIN), teams: map[string]idptest.Team{}}
 	for _, name := range []string{"admins", "analysts", "viewers"} {
 		team, err := p.scim.CreateGroup(t.Context(), idptest.Team{ExternalID: "g-" + name, DisplayName: name})
