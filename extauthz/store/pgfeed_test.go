@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/url"
 	"os"
 	"os/exec"
@@ -428,6 +429,53 @@ func TestGateWithoutADatabaseAnswersNothingOnceItsLeaseIsOver(t *testing.T) {
 	exec1(t, admin, "ALTER DATABASE "+name+" ALLOW_CONNECTIONS true")
 	until(t, gate.Fresh)
 	check(t, gate, s)
+}
+
+func TestFloodOfChangesEmptiesTheCaches(t *testing.T) {
+	d := freshPostgres(t)
+	a, gate := d.open(t), d.open(t)
+	c := seed(t, a, acme)
+	u := mustSignIn(t, a, identity(c, "alice")).User
+	f := follow(t, gate)
+	if err := f.start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if !activeAt(t, gate, u, c) {
+		t.Fatal("not active")
+	}
+	late, _ := lateDeactivation(t, a, u)
+	exec1(t, late, "INSERT INTO changes (kind, tenant, key, origin, at) SELECT 'user', 'acme', CAST(n AS TEXT), 'other', "+serverClock+
+		" FROM generate_series(1, $1) n", manyChanges+1)
+	exec1(t, late, "DELETE FROM changes WHERE key = $1", u) // of those that are not named
+	if err := late.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.poll(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if activeAt(t, gate, u, c) || !gate.Fresh() {
+		t.Errorf("still cached; fresh %v", gate.Fresh())
+	}
+}
+
+func TestTransactionThatStaysOpenIsComplainedAboutOnce(t *testing.T) {
+	var log strings.Builder
+	clock := newClock()
+	l := &postgresLog{s: &Store{o: Options{Now: clock.Now, Log: slog.New(slog.NewJSONHandler(&log, nil))}}}
+	for _, look := range []struct {
+		oldest string
+		later  time.Duration
+		want   int
+	}{{"100", 0, 0}, {"101", pinnedWarning, 0}, {"101", pinnedWarning, 0}, {"101", time.Second, 1}, {"101", time.Hour, 1}, {"102", time.Hour, 1}, {"102", time.Hour, 2}} {
+		clock.advance(look.later)
+		l.complain(look.oldest)
+		if n := strings.Count(log.String(), "stays open"); n != look.want {
+			t.Errorf("%+v: complained %d times: %s", look, n, log.String())
+		}
+	}
+	if !strings.Contains(log.String(), `"backend_xid":"101"`) {
+		t.Errorf("not which one: %s", log.String())
+	}
 }
 
 // adminOf connects to the server beside a test's database.
