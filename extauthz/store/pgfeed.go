@@ -149,7 +149,7 @@ func (l *postgresLog) begin(ctx context.Context) error {
 // newChanges is the answer of one statement, so that no commit falls between the rows and the snapshot. With no new rows
 // it has one row without a change.
 const newChanges = `SELECT CAST(s.now AS TEXT), CAST(pg_snapshot_xmin(s.now) AS TEXT), pg_snapshot_xmin(s.now) < pg_snapshot_xmin(CAST($1 AS pg_snapshot)),
-		EXISTS (SELECT 1 FROM replicas WHERE id = $2), c.kind, c.tenant, c.key
+		c.kind, c.tenant, c.key
 	FROM (SELECT pg_current_snapshot() AS now) s LEFT JOIN changes c
 		ON c.xid >= pg_snapshot_xmin(CAST($1 AS pg_snapshot)) AND NOT pg_visible_in_snapshot(c.xid, CAST($1 AS pg_snapshot))`
 
@@ -162,9 +162,6 @@ func (l *postgresLog) catchUp(ctx context.Context) error {
 	}
 	if found.back {
 		return fmt.Errorf("%w: the server's transactions went back", errLost)
-	}
-	if l.registered && !found.registered { // rows of replicas go long before those of changes
-		return fmt.Errorf("%w: this gate was away for too long", errLost)
 	}
 	if found.many {
 		l.s.forgetEverything()
@@ -180,21 +177,21 @@ func (l *postgresLog) catchUp(ctx context.Context) error {
 
 // found is what one look saw.
 type found struct {
-	cursor, oldest   string
-	back, registered bool
-	many             bool // more changes than are worth naming
-	changes          []change
+	cursor, oldest string
+	back           bool // the server's transactions have lower numbers than before
+	many           bool // more changes than are worth naming
+	changes        []change
 }
 
 func (l *postgresLog) readRows(ctx context.Context) (f found, err error) {
-	rows, err := l.conn.Query(ctx, newChanges, l.cursor, l.s.origin)
+	rows, err := l.conn.Query(ctx, newChanges, l.cursor)
 	if err != nil {
 		return f, err
 	}
 	defer rows.Close()
 	for rows.Next() {
 		var c struct{ kind, tenant, key *string } // null where nothing is new
-		if err := rows.Scan(&f.cursor, &f.oldest, &f.back, &f.registered, &c.kind, &c.tenant, &c.key); err != nil {
+		if err := rows.Scan(&f.cursor, &f.oldest, &f.back, &c.kind, &c.tenant, &c.key); err != nil {
 			return f, err
 		}
 		if c.kind == nil || c.tenant == nil || c.key == nil {
@@ -226,7 +223,8 @@ func (l *postgresLog) complain(oldest string) {
 	}
 }
 
-// register writes the row at each look: where another server has taken over, or the row has gone, it is not there.
+// register writes the row at each look. Rows of replicas are swept out long before those of changes: a gate that finds
+// its own gone may have missed some.
 func (l *postgresLog) register(ctx context.Context, began time.Time) (time.Time, error) {
 	until := "(" + serverClock + " + " + fmt.Sprint(lease.Microseconds()) + ")"
 	q := "UPDATE replicas SET applied_snapshot = CAST($2 AS pg_snapshot), lease_until = " + until + " WHERE id = $1"
@@ -239,7 +237,7 @@ func (l *postgresLog) register(ctx context.Context, began time.Time) (time.Time,
 		return time.Time{}, err
 	}
 	if tag.RowsAffected() == 0 {
-		return time.Time{}, fmt.Errorf("%w: this gate was away for too long", errLost)
+		return time.Time{}, fmt.Errorf("%w: nothing was heard of this gate for too long", errLost)
 	}
 	l.registered = true
 	return began.Add(lease), nil

@@ -301,9 +301,11 @@ func TestWriterWaitsForALiveReplicaAndNotForADeadOne(t *testing.T) {
 	u := mustSignIn(t, s, identity(c, "alice")).User
 	replica(t, s, "dead", -time.Second)
 	replica(t, s, "live", time.Hour)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second) // patience ends later, and without an error
+	defer cancel()
 	done := make(chan error, 1)
 	go func() {
-		_, err := s.SetActive(t.Context(), acme, u, false, "cli")
+		_, err := s.SetActive(ctx, acme, u, false, "cli")
 		done <- err
 	}()
 	until(t, func() bool {
@@ -323,7 +325,7 @@ func TestWriterWaitsForALiveReplicaAndNotForADeadOne(t *testing.T) {
 	}
 	// It dies. Its lease is waited for, and no longer.
 	exec1(t, s.db, "UPDATE replicas SET lease_until = "+serverClock+" + 300000 WHERE id = 'live'")
-	if _, err := s.SetActive(t.Context(), acme, u, true, "cli"); err != nil {
+	if _, err := s.SetActive(ctx, acme, u, true, "cli"); err != nil {
 		t.Fatal(err)
 	}
 	var over bool
@@ -338,6 +340,25 @@ func TestWriterOutwaitsALeaseOfAWrongClock(t *testing.T) {
 	s.patience.lease = 10 * time.Millisecond
 	replica(t, s, "from the future", 10*365*24*time.Hour)
 	seed(t, s, acme)
+}
+
+// TestNotificationWakesAGate that would not look again by itself.
+func TestNotificationWakesAGate(t *testing.T) {
+	d := freshPostgres(t)
+	a, b := d.open(t), d.open(t)
+	b.patience.poll = time.Hour
+	run(t, b)
+	c := seed(t, a, acme)
+	u := mustSignIn(t, a, identity(c, "alice")).User
+	for i := range 10 {
+		want := i%2 == 1
+		if _, err := a.SetActive(t.Context(), acme, u, want, "cli"); err != nil {
+			t.Fatal(err)
+		}
+		if got := activeAt(t, b, u, c); got != want {
+			t.Errorf("round %d: active %v", i, got)
+		}
+	}
 }
 
 func TestLostNotificationsAreMadeUpForByPolling(t *testing.T) {
