@@ -361,6 +361,43 @@ func TestNotificationWakesAGate(t *testing.T) {
 	}
 }
 
+// TestNotificationDuringALookIsNotLost: the statement that was under way reads it off the connection.
+func TestNotificationDuringALookIsNotLost(t *testing.T) {
+	d := freshPostgres(t)
+	a, gate := d.open(t), d.open(t)
+	c := seed(t, a, acme)
+	u := mustSignIn(t, a, identity(c, "alice")).User
+	f := follow(t, gate)
+	if err := f.start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	l, ok := f.log.(*postgresLog)
+	if !ok {
+		t.Fatal("not PostgreSQL's")
+	}
+	gate.patience.poll, a.patience.lease = time.Hour, 0
+	f.log = &interloper{feedLog: l, meanwhile: func() {
+		if _, err := a.SetActive(t.Context(), acme, u, false, "cli"); err != nil {
+			t.Error(err)
+		}
+	}}
+	*l.woken = false // of what the test wrote before
+	if err := f.poll(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if err := l.wait(ctx); err != nil || ctx.Err() != nil {
+		t.Fatalf("it waits: %v, %v", err, ctx.Err())
+	}
+	if err := f.poll(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if activeAt(t, gate, u, c) {
+		t.Error("still active")
+	}
+}
+
 func TestLostNotificationsAreMadeUpForByPolling(t *testing.T) {
 	d := freshPostgres(t)
 	a, b := d.open(t), d.open(t)
