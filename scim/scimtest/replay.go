@@ -183,11 +183,13 @@ func (p *player) hide(text string) string {
 		text = strings.ReplaceAll(text, id, "{"+p.names[id]+"}")
 	}
 	text = strings.ReplaceAll(text, p.Base, "{base}")
+	text = unnamed.ReplaceAllString(text, "{base}/$1/{id}")
 	text = times.ReplaceAllString(text, `"{time}"`)
 	return cursors.ReplaceAllString(text, `"nextCursor": "{cursor}"`)
 }
 
 var (
+	unnamed = regexp.MustCompile(`\{base\}/(Users|Groups)/[0-9a-f-]{36}`)
 	times   = regexp.MustCompile(`"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"`)
 	cursors = regexp.MustCompile(`"nextCursor": "[^"]+"`)
 )
