@@ -15,7 +15,7 @@ type runner = func(directory.Tx) (outcome, error)
 // badBody is the answer to a body that package patch refuses.
 func badBody(err error) error {
 	if e, ok := errors.AsType[*patch.Error](err); ok {
-		return &Error{Status: http.StatusBadRequest, Type: e.Type, Detail: e.Error()}
+		return &Error{Status: http.StatusBadRequest, Type: e.Type, Detail: e.Says()}
 	}
 	return err
 }

@@ -96,7 +96,9 @@ func (r *bodyReader) member(key string, v any) error {
 	}
 	ref, ok := r.find(key)
 	if !ok || ref.Extension && !strings.Contains(key, ":") {
-		r.values.drop(key)
+		if !unassigned(v) { // null says that there is nothing to keep
+			r.values.drop(key)
+		}
 		return nil
 	}
 	return r.attribute(ref, v)
@@ -120,7 +122,9 @@ func (r *bodyReader) extension(s *schema.Schema, v any) error {
 		path := s.URN + ":" + key
 		ref, ok := r.find(path)
 		if !ok || ref.Schema != s {
-			r.values.drop(path)
+			if !unassigned(object[key]) {
+				r.values.drop(path)
+			}
 			continue
 		}
 		if err := r.attribute(ref, object[key]); err != nil {

@@ -33,7 +33,7 @@ func TestBodiesOfProvidersBecomeDocuments(t *testing.T) {
 			"emails":[{"primary":true,"value":"test.user@okta.local","type":"work","display":"test.user@okta.local"}],"active":true}`, nil},
 		{"entra creates", entraCreates, Create, `{"externalId":"0a21f0f2-8d2a-4f8e-bf98-7363c4aed4ef","userName":"Test_User_00aa00aa-bb11-cc22-dd33-44ee44ee44ee","active":true,
 			"emails":[{"primary":true,"type":"work","value":"Test_User_11bb11bb-cc22-dd33-ee44-55ff55ff55ff@testuser.com"}],
-			"name":{"formatted":"givenName familyName","familyName":"familyName","givenName":"givenName"}}`, []string{"department", "manager"}},
+			"name":{"formatted":"givenName familyName","familyName":"familyName","givenName":"givenName"}}`, []string{"department"}},
 		{"booleans as strings", `{"userName":"u","active":"False","roles":[{"primary":"True","value":"r"}]}`, Create, strings.Replace(tomJones, "true", "false", 1) + `}`, nil},
 		{"active is true unless said", `{"userName":"u"}`, Create, `{"userName":"u","active":true}`, nil},
 		{"active may be unassigned", `{"userName":"u","active":null}`, Create, minimal, nil},

@@ -70,10 +70,15 @@ type Error struct {
 
 // Error implements error.
 func (e *Error) Error() string {
+	return fmt.Sprintf("%s: %s", e.Type, e.Says())
+}
+
+// Says is the sentence for the client, whose answer names the type beside it.
+func (e *Error) Says() string {
 	if e.Operation == 0 {
-		return fmt.Sprintf("%s: %s", e.Type, e.Detail)
+		return e.Detail
 	}
-	return fmt.Sprintf("operation %d: %s: %s", e.Operation, e.Type, e.Detail)
+	return fmt.Sprintf("operation %d: %s", e.Operation, e.Detail)
 }
 
 func refuse(scimType, format string, args ...any) *Error {

@@ -209,11 +209,11 @@ func TestMessagesThatAreNoPatchAreRefused(t *testing.T) {
 
 func TestErrorsNameTheOperationAndNoValue(t *testing.T) {
 	_, _, err := patchUser(t, minimal, `[{"op":"add","path":"title","value":"hunter2"},{"op":"add","path":"active","value":"hunter2"}]`)
-	if err == nil || !strings.Contains(err.Error(), "operation 2: invalidValue: active") || strings.Contains(err.Error(), "hunter2") {
+	if err == nil || !strings.Contains(err.Error(), "invalidValue: operation 2: active") || strings.Contains(err.Error(), "hunter2") {
 		t.Error(err)
 	}
 	_, _, err = patchUser(t, minimal, `[{"op":"add","path":"title","value":"x"},{"op":"add","path":"emails[type sw \"hunter2\"].value","value":"hunter2"}]`)
-	if err == nil || !strings.Contains(err.Error(), "operation 2: noTarget: nothing matches emails") || strings.Contains(err.Error(), "hunter2") {
+	if err == nil || !strings.Contains(err.Error(), "noTarget: operation 2: nothing matches emails") || strings.Contains(err.Error(), "hunter2") {
 		t.Error(err)
 	}
 }
