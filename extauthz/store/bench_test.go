@@ -49,6 +49,7 @@ func benchEach(b *testing.B, f func(b *testing.B, gate *Store, s session.Session
 		b.Run(name, func(b *testing.B) {
 			gate, s := hot(b, d(b))
 			b.ReportAllocs()
+			b.ResetTimer()
 			f(b, gate, s)
 		})
 	}
@@ -104,4 +105,26 @@ func BenchmarkBurn(b *testing.B) {
 			}
 		}
 	})
+}
+
+// BenchmarkRevokeBesideAGate waits until the other gate knows.
+func BenchmarkRevokeBesideAGate(b *testing.B) {
+	for name, open := range map[string]func(testing.TB) *database{
+		"sqlite":   sqliteFile,
+		"postgres": func(t testing.TB) *database { return newDatabase(t, postgres(t)) },
+	} {
+		b.Run(name, func(b *testing.B) {
+			d := open(b)
+			_, s := hot(b, d)
+			command := d.open(b)
+			command.o.Now = time.Now
+			on := true
+			for b.Loop() {
+				on = !on
+				if _, err := command.SetActive(b.Context(), acme, s.User, on, "cli"); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
 }
