@@ -47,6 +47,9 @@ func (s *Store) followPostgres(ctx context.Context) error {
 	for {
 		err := s.followConn(ctx, &state)
 		if ctx.Err() != nil {
+			if errors.Is(err, context.Canceled) {
+				return nil // told to end while it connected: that is no failure
+			}
 			return err
 		}
 		state.note(errors.Join(err, s.publishKeys(ctx))) // a gate without a feed hears of new keys all the same

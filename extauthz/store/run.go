@@ -61,11 +61,19 @@ func (s *Store) followSQLite(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, conn.Close()) }()
 	f := &follower{s: s, log: &sqliteLog{s: s, conn: conn}}
-	if err := f.start(last); err != nil {
-		return fmt.Errorf("start change feed: %w", err)
-	}
+	state := trouble{s: s, what: "follow changes"}
+	err = f.start(last)
+	state.note(err)
+	started := err == nil // until then every read goes to the database, which is busy and not gone
 	defer func() { err = errors.Join(err, f.stop(last)) }()
-	s.repeat(ctx, s.patience.poll, "follow changes", func(context.Context) error { return f.poll(last) })
+	s.repeat(ctx, s.patience.poll, "follow changes", func(context.Context) error {
+		if !started {
+			err := f.start(last)
+			started = err == nil
+			return err
+		}
+		return f.poll(last)
+	})
 	return nil
 }
 
