@@ -1,6 +1,6 @@
 // Package store keeps the gate's durable state in SQLite or PostgreSQL: tenants and what they configure, people and
 // their links, sessions, values that are accepted once, keys, audit rows. It implements session.Store, session.Burner,
-// directory.Reader, audit.Sink and idp.Documents on one type.
+// directory.Store, audit.Sink and idp.Documents on one type.
 //
 // It promises:
 //   - A change, its rows of the change feed and its audit row are one transaction: all of it or nothing.
@@ -39,6 +39,17 @@
 // another one. Leases and the age of rows are told by the server's clock, not by each machine's.
 //
 // What nobody is told of is when a session was last seen. A replica whose copy looks idle reads it again.
+//
+// # The directory that SCIM writes
+//
+// Update runs a function on one tenant's directory; audit rows, rows of the change feed and counters follow from what it
+// did. A group's members change by the rows that differ, under the group's lock, so a member costs the same in a group of
+// any size and two writers never overwrite each other. On SQLite the updates that wait for the writer share one
+// transaction, each within a savepoint of its own. Lists are cut by the database where an index narrows them, else only in
+// tenants small enough to look at whole.
+//
+// Somebody made by a sign-in is not there for SCIM until a POST means them. A sign-in finds the person SCIM made by its
+// connection's rule and remembers it as a link; what joined is written down, and the link goes when that changes.
 //
 // # Why epochs
 //

@@ -401,3 +401,30 @@ func TestRenameUnderEitherGroupKey(t *testing.T) {
 		}
 	})
 }
+
+func TestNobodyIsJoinedOrAdoptedAcrossTenantsOrAgainstTheRule(t *testing.T) {
+	each(t, func(t *testing.T, d *database) {
+		c := newCompany(t, d, idp.Generic)
+		if _, err := c.s.CreateTenant(t.Context(), tenant.Tenant{ID: "evil"}, "cli"); err != nil {
+			t.Fatal(err)
+		}
+		err := c.s.Update(t.Context(), "evil", func(tx directory.Tx) error {
+			_, err := tx.PutUser(directory.User{UserName: "alice", Active: true})
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		made, err := c.signIn(c.staff, "sub1", idp.Joins{UserName: "alice"})
+		if err != nil || made.Source != directory.JIT || made.Tenant != acme {
+			t.Fatalf("joined %+v, %v", made, err)
+		}
+		// The link remembers a name; the rule of today decides whether that counts.
+		if err := c.s.SetJoin(t.Context(), acme, c.staff, idp.JoinNone, "", "cli"); err != nil {
+			t.Fatal(err)
+		}
+		if u := c.put(directory.User{UserName: "alice", Active: true}); u.ID == made.ID {
+			t.Error("adopted over a connection that joins nobody any more")
+		}
+	})
+}

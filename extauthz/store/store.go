@@ -22,11 +22,11 @@ import (
 )
 
 var (
-	_ session.Store    = (*Store)(nil)
-	_ session.Burner   = (*Store)(nil)
-	_ directory.Reader = (*Store)(nil)
-	_ audit.Sink       = (*Store)(nil)
-	_ idp.Documents    = (*Store)(nil)
+	_ session.Store   = (*Store)(nil)
+	_ session.Burner  = (*Store)(nil)
+	_ directory.Store = (*Store)(nil)
+	_ audit.Sink      = (*Store)(nil)
+	_ idp.Documents   = (*Store)(nil)
 )
 
 // ErrNotFound reports a tenant, connection, mapping or tombstone that is not there, or is another tenant's.
