@@ -36,8 +36,9 @@ type Handler struct {
 	Now         func() time.Time
 	Log         *slog.Logger
 
-	once sync.Once
-	turn *turnstile
+	once  sync.Once
+	alarm alarm
+	turn  *turnstile
 }
 
 // call is one request at work.
@@ -114,9 +115,12 @@ func (c *call) end(ctx context.Context, out *reply, err error) {
 	} else {
 		c.notes()
 	}
-	if c.h.Calls != nil && c.tenant != "" && (c.writes() || err != nil) {
+	if c.tenant != "" {
 		c.entry.Tenant = c.tenant
-		c.h.Calls(c.entry)
+		c.h.alarm.note(ctx, c.h.Log, c.entry)
+		if c.h.Calls != nil && (c.writes() || err != nil) {
+			c.h.Calls(c.entry)
+		}
 	}
 	if err != nil && out.started {
 		panic(http.ErrAbortHandler) // half an answer must not look like a whole one

@@ -295,6 +295,9 @@ func (s *Store) sweepDirectory(ctx context.Context) error {
 	if err := s.trimCalls(ctx); err != nil {
 		return err
 	}
+	if err := s.hearProviders(ctx, now); err != nil {
+		return err
+	}
 	return s.sweepUnadopted(ctx, now.Add(-keepUnadopted))
 }
 

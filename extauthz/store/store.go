@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -73,8 +74,13 @@ type Store struct {
 	people   *cache[personKey, *record]
 	realms   *cache[tenant.ID, *idp.Realm]
 	lookups  *cache[string, tenant.ID]
-	tokens   *cache[tenant.ID, []liveToken]
-	scim     provisioning
+
+	silent struct { // the tenants whose provider's silence has been told, and since when it lasts
+		sync.Mutex
+		told map[tenant.ID]time.Time
+	}
+	tokens *cache[tenant.ID, []liveToken]
+	scim   provisioning
 }
 
 // patience is measured by timers, not by Now.
