@@ -9,8 +9,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -147,17 +147,30 @@ func Eventually(t testing.TB, what string, ok func() bool) {
 	}
 }
 
+// Ports are given out below those that the kernel takes for outgoing connections, each once in this process: one that is
+// only known to be free now may be somebody's by the time Envoy wants it.
+const (
+	firstPort = 11_000 // above 10080, which browsers refuse
+	portCount = 20_000
+)
+
+var givenPorts atomic.Uint32
+
 // FreePort returns a loopback port that nobody listens on.
 func FreePort(t testing.TB) int {
 	t.Helper()
-	l := listen(t, "127.0.0.1:0")
-	defer func() { _ = l.Close() }()
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	n, err := strconv.Atoi(port)
-	if err != nil {
-		t.Fatal(err)
+	for range portCount {
+		n := firstPort + (os.Getpid()*101+int(givenPorts.Add(1)))%portCount
+		var config net.ListenConfig
+		l, err := config.Listen(t.Context(), "tcp", fmt.Sprintf("127.0.0.1:%d", n))
+		if err != nil {
+			continue
+		}
+		_ = l.Close()
+		return n
 	}
-	return n
+	t.Fatal("no port is free")
+	return 0
 }
 
 func listen(t testing.TB, address string) net.Listener {
