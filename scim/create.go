@@ -33,11 +33,8 @@ func (c *call) replaceUser(op operation) (runner, error) {
 		return nil, badBody(err)
 	}
 	return func(tx directory.Tx) (outcome, error) {
-		u, err := tx.User(directory.UserID(op.place.id))
+		u, err := op.lockedUser(tx)
 		if err != nil {
-			return outcome{}, err
-		}
-		if err := op.pre.check(u.Version); err != nil {
 			return outcome{}, err
 		}
 		old, err := writable(u)
@@ -79,11 +76,8 @@ func (c *call) replaceGroup(op operation) (runner, error) {
 		return nil, badBody(err)
 	}
 	return func(tx directory.Tx) (outcome, error) {
-		g, err := tx.Group(directory.GroupID(op.place.id))
+		g, err := op.lockedGroup(tx)
 		if err != nil {
-			return outcome{}, err
-		}
-		if err := op.pre.check(g.Version); err != nil {
 			return outcome{}, err
 		}
 		if g, err = putGroup(tx, g, b.Doc); err != nil {

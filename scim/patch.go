@@ -20,6 +20,25 @@ func badBody(err error) error {
 	return err
 }
 
+// lockedUser reads the row an operation is about, keeps it until the transaction ends, and holds If-Match against it there
+// (RFC 7644 §3.14): nobody changes it between the check and the write.
+func (op operation) lockedUser(tx directory.Tx) (directory.User, error) {
+	u, err := tx.User(directory.UserID(op.place.id))
+	if err != nil {
+		return u, err
+	}
+	return u, op.pre.check(u.Version)
+}
+
+// lockedGroup is lockedUser for groups.
+func (op operation) lockedGroup(tx directory.Tx) (directory.Group, error) {
+	g, err := tx.Group(directory.GroupID(op.place.id))
+	if err != nil {
+		return g, err
+	}
+	return g, op.pre.check(g.Version)
+}
+
 // patchUser compiles the operations; they are applied to what the row holds once it is locked.
 func (c *call) patchUser(op operation) (runner, error) {
 	plan, err := patch.Compile(schema.Users(), op.place.id, op.body, directory.Fold)
@@ -27,11 +46,8 @@ func (c *call) patchUser(op operation) (runner, error) {
 		return nil, badBody(err)
 	}
 	return func(tx directory.Tx) (outcome, error) {
-		u, err := tx.User(directory.UserID(op.place.id))
+		u, err := op.lockedUser(tx)
 		if err != nil {
-			return outcome{}, err
-		}
-		if err := op.pre.check(u.Version); err != nil {
 			return outcome{}, err
 		}
 		doc, err := writable(u)
@@ -86,11 +102,8 @@ func (c *call) patchGroup(op operation) (runner, error) {
 		return nil, badBody(err)
 	}
 	return func(tx directory.Tx) (outcome, error) {
-		g, err := tx.Group(directory.GroupID(op.place.id))
+		g, err := op.lockedGroup(tx)
 		if err != nil {
-			return outcome{}, err
-		}
-		if err := op.pre.check(g.Version); err != nil {
 			return outcome{}, err
 		}
 		doc, changed, err := plan.ApplyGroup(writableGroup(g))

@@ -127,30 +127,22 @@ var compilers = map[target]func(*call, operation) (runner, error){
 }
 
 func deleteUser(_ *call, op operation) (runner, error) {
-	id := directory.UserID(op.place.id)
 	return func(tx directory.Tx) (outcome, error) {
-		u, err := tx.User(id)
+		u, err := op.lockedUser(tx)
 		if err != nil {
 			return outcome{}, err
 		}
-		if err := op.pre.check(u.Version); err != nil {
-			return outcome{}, err
-		}
-		return outcome{status: http.StatusNoContent, place: op.place}, tx.Delete(directory.Ref{User: id})
+		return outcome{status: http.StatusNoContent, place: op.place}, tx.Delete(directory.Ref{User: u.ID})
 	}, nil
 }
 
 func deleteGroup(_ *call, op operation) (runner, error) {
-	id := directory.GroupID(op.place.id)
 	return func(tx directory.Tx) (outcome, error) {
-		g, err := tx.Group(id)
+		g, err := op.lockedGroup(tx)
 		if err != nil {
 			return outcome{}, err
 		}
-		if err := op.pre.check(g.Version); err != nil {
-			return outcome{}, err
-		}
-		return outcome{status: http.StatusNoContent, place: op.place}, tx.Delete(directory.Ref{Group: id})
+		return outcome{status: http.StatusNoContent, place: op.place}, tx.Delete(directory.Ref{Group: g.ID})
 	}, nil
 }
 
