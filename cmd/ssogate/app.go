@@ -154,6 +154,21 @@ func (a *app) realm(s *store.Store, c Config, id tenant.ID) (idp.Realm, error) {
 	return realm, nil
 }
 
+// withRealm is withStore for work on the tenant that a --tenant flag names.
+func (a *app) withRealm(name string, work func(*store.Store, Config, idp.Realm) error) error {
+	t, err := tenantID(name)
+	if err != nil {
+		return err
+	}
+	return a.withStore(func(s *store.Store, c Config) error {
+		realm, err := a.realm(s, c, t)
+		if err != nil {
+			return err
+		}
+		return work(s, c, realm)
+	})
+}
+
 // tenantID reads a --tenant flag.
 func tenantID(s string) (tenant.ID, error) {
 	id, err := tenant.ParseID(s)

@@ -186,15 +186,7 @@ type connectionListCmd struct {
 
 // Run prints a tenant's connections.
 func (cmd connectionListCmd) Run(a *app) error {
-	t, err := tenantID(cmd.Tenant)
-	if err != nil {
-		return err
-	}
-	return a.withStore(func(s *store.Store, c Config) error {
-		realm, err := a.realm(s, c, t)
-		if err != nil {
-			return err
-		}
+	return a.withRealm(cmd.Tenant, func(s *store.Store, c Config, realm idp.Realm) error {
 		var rows []connectionRow
 		for _, conn := range realm.Connections {
 			rows = append(rows, connectionRowOf(conn))

@@ -154,15 +154,7 @@ type mappingListCmd struct {
 
 // Run prints a tenant's mappings.
 func (cmd mappingListCmd) Run(a *app) error {
-	t, err := tenantID(cmd.Tenant)
-	if err != nil {
-		return err
-	}
-	return a.withStore(func(s *store.Store, c Config) error {
-		realm, err := a.realm(s, c, t)
-		if err != nil {
-			return err
-		}
+	return a.withRealm(cmd.Tenant, func(s *store.Store, c Config, realm idp.Realm) error {
 		var rows []mappingRow
 		for _, m := range realm.Mappings {
 			rows = append(rows, mappingRowOf(m))
@@ -186,15 +178,8 @@ type mappingDeleteCmd struct {
 
 // Run removes a mapping.
 func (cmd mappingDeleteCmd) Run(a *app) error {
-	t, err := tenantID(cmd.Tenant)
-	if err != nil {
-		return err
-	}
-	return a.withStore(func(s *store.Store, c Config) error {
-		realm, err := a.realm(s, c, t)
-		if err != nil {
-			return err
-		}
+	return a.withRealm(cmd.Tenant, func(s *store.Store, c Config, realm idp.Realm) error {
+		t := realm.Tenant.ID
 		i := slices.IndexFunc(realm.Mappings, func(m idp.RoleMapping) bool { return m.ID == cmd.ID })
 		if i < 0 {
 			return hinted("see: ssogate mapping list --tenant "+cmd.Tenant, "tenant %s has no mapping %s", t, quote(cmd.ID))

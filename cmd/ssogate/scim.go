@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/tracio-ai/ssogate/extauthz/store"
+	"github.com/tracio-ai/ssogate/idp"
 	"github.com/tracio-ai/ssogate/idp/tenant"
 )
 
@@ -43,15 +44,8 @@ type switched struct {
 // switchSCIM says whom the switch would change before it asks. For a tenant that a file declares it says so and leaves
 // the switch to the file.
 func (a *app) switchSCIM(name string, on, yes bool) error {
-	t, err := tenantID(name)
-	if err != nil {
-		return err
-	}
-	return a.withStore(func(s *store.Store, c Config) error {
-		realm, err := a.realm(s, c, t)
-		if err != nil {
-			return err
-		}
+	return a.withRealm(name, func(s *store.Store, c Config, realm idp.Realm) error {
+		t := realm.Tenant.ID
 		if realm.Tenant.SCIM == on {
 			return a.result(switched{t, on, []change{}}, "scim was %s already for tenant %s", onOff(on), t)
 		}
@@ -117,15 +111,8 @@ type lifted struct {
 
 // Run lifts a tombstone. While SCIM is on only the provider does that, by making the person anew.
 func (cmd scimLiftCmd) Run(a *app) error {
-	t, err := tenantID(cmd.Tenant)
-	if err != nil {
-		return err
-	}
-	return a.withStore(func(s *store.Store, c Config) error {
-		realm, err := a.realm(s, c, t)
-		if err != nil {
-			return err
-		}
+	return a.withRealm(cmd.Tenant, func(s *store.Store, c Config, realm idp.Realm) error {
+		t := realm.Tenant.ID
 		if realm.Tenant.SCIM {
 			return hinted("assign the person to the application there again", "scim is on for tenant %s: its identity provider alone brings people back", t)
 		}

@@ -44,15 +44,7 @@ type scimIssue struct {
 
 // Run prints how many there are and, one a line, what to look after.
 func (cmd scimStatusCmd) Run(a *app) error {
-	t, err := tenantID(cmd.Tenant)
-	if err != nil {
-		return err
-	}
-	return a.withStore(func(s *store.Store, c Config) error {
-		realm, err := a.realm(s, c, t)
-		if err != nil {
-			return err
-		}
+	return a.withRealm(cmd.Tenant, func(s *store.Store, c Config, realm idp.Realm) error {
 		st, err := a.scimStatus(s, c, realm)
 		if err != nil {
 			return err

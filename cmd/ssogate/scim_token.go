@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tracio-ai/ssogate/extauthz/store"
+	"github.com/tracio-ai/ssogate/idp"
 	"github.com/tracio-ai/ssogate/idp/tenant"
 	"github.com/tracio-ai/ssogate/scim/directory"
 )
@@ -100,14 +101,8 @@ type scimTokenListCmd struct {
 
 // Run prints a tenant's tokens.
 func (cmd scimTokenListCmd) Run(a *app) error {
-	t, err := tenantID(cmd.Tenant)
-	if err != nil {
-		return err
-	}
-	return a.withStore(func(s *store.Store, c Config) error {
-		if _, err := a.realm(s, c, t); err != nil {
-			return err
-		}
+	return a.withRealm(cmd.Tenant, func(s *store.Store, c Config, realm idp.Realm) error {
+		t := realm.Tenant.ID
 		all, err := s.SCIMTokens(a.ctx, t)
 		if err != nil {
 			return fmt.Errorf("list tokens: %w", err)
