@@ -4,6 +4,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"time"
 
 	"github.com/tracio-ai/ssogate/idp/secret"
@@ -37,7 +38,7 @@ type Attempt struct {
 	Connection ConnectionID
 	Version    int64  // the connection's version when the attempt began
 	ReturnTo   string // path and query on our own host
-	Relay      string // the sealed attempt, sent as state
+	Relay      string // what the provider returns with its answer: OIDC the sealed attempt, SAML the name of the cookie that holds it
 	Callback   string // the absolute redirect URI this attempt was begun with
 	Ask        Ask
 	Begun      time.Time
@@ -50,6 +51,9 @@ const (
 	DerivePKCE  = "pkce"
 	DeriveNonce = "nonce"
 )
+
+// RequestID is the attempt's id as a SAML message carries it: an xs:ID of 128 random bits (SAML 2.0 Core §1.3.4).
+func (a Attempt) RequestID() string { return "_" + hex.EncodeToString(a.ID[:]) }
 
 // Derive returns the attempt's own secret for a purpose: 43 characters of base64url, so that it is a valid
 // PKCE verifier (RFC 7636 §4.1) and nonce without being stored.

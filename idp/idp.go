@@ -37,6 +37,7 @@ const (
 	Entra    Provider = "entra"
 	Google   Provider = "google"
 	Keycloak Provider = "keycloak"
+	ADFS     Provider = "adfs" // SAML alone
 	Generic  Provider = "generic"
 )
 
@@ -53,6 +54,7 @@ type Connection struct {
 	Declared bool  // written in the configuration file: read-only elsewhere
 	Created  time.Time
 	Settings OIDCSettings // of protocol oidc
+	SAML     SAMLSettings // of protocol saml
 
 	Join      Join   // empty: the provider's preset for a tenant's first connection, none for further ones
 	JoinClaim string // the claim that meets externalId; empty: the preset's. A user name is met by Claims.UserName
@@ -192,7 +194,9 @@ type Identity struct {
 	AuthTime      time.Time      // zero when not asserted
 	ACR           string
 	AMR           []string
-	SID           string      // the provider's own session id, for sign-out
+	SID           string      // the provider's own session id, for sign-out (SAML: SessionIndex)
+	NameID        NameID      // of SAML; kept sealed: sign-out repeats it
+	SessionEnds   time.Time   // the provider wants the session over by then; zero: it says nothing
 	IDToken       secret.Text // kept sealed: sign-out sends it back as a hint
 	Once          []Once      // what must not be accepted twice, burnt in the sign-in's transaction
 }
@@ -231,11 +235,13 @@ type Connector interface {
 
 // Logout is what a connector may need to end the provider's own session.
 type Logout struct {
-	IDToken  secret.Text
-	Subject  string
-	SID      string
-	Relay    string // comes back as state
-	ReturnTo string // absolute URL registered at the provider
+	IDToken   secret.Text
+	Subject   string
+	SID       string
+	NameID    NameID
+	RequestID string // SAML: the request's ID, which the answer repeats
+	Relay     string // comes back as state or RelayState
+	ReturnTo  string // absolute URL registered at the provider
 }
 
 // Logouter is a Connector that can send the browser to the provider's sign-out. ErrNoLogout: this provider has none.

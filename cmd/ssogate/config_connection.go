@@ -193,6 +193,8 @@ func defaultName(p idp.Provider) string {
 		return "Google"
 	case idp.Keycloak:
 		return "Keycloak"
+	case idp.ADFS:
+		return "AD FS"
 	case idp.Generic:
 		return "Single sign-on"
 	default:

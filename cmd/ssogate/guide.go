@@ -53,7 +53,7 @@ func guide(p idp.Provider, redirect, signOut string) string {
        %s
   3. Client scopes > your client's dedicated scope > Add mapper > By configuration > Group Membership:
      Token Claim Name groups, Full group path off`, redirect, signOut)
-	case idp.Generic:
+	case idp.ADFS, idp.Generic:
 		fallthrough
 	default:
 		return fmt.Sprintf(`  1. redirect URI (callback URL), exactly:

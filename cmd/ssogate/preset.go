@@ -61,7 +61,7 @@ func wordHint(p idp.Provider, key string) string {
 		return "tenant_id: the Directory (tenant) ID, from App registrations > your app > Overview"
 	case idp.Keycloak:
 		return "issuer: https://HOST/realms/REALM, from Realm settings > OpenID Endpoint Configuration"
-	case idp.Generic:
+	case idp.ADFS, idp.Generic:
 		fallthrough
 	default:
 		return key + ": exactly as the provider's /.well-known/openid-configuration spells it"

@@ -69,6 +69,35 @@ func explain(code idp.Code) explanation {
 		return explanation{http.StatusForbidden, "Your identity could not be matched with one account.", askAdmin, false, true}
 	case idp.CodeNotProvisioned:
 		return explanation{http.StatusForbidden, "You are not set up for this application yet.", "Ask your administrator to assign it to you.", false, true}
+	case idp.CodeSAMLForm, idp.CodeSAMLXML, idp.CodeSAMLShape, idp.CodeSAMLSignature, idp.CodeSAMLSHA1, idp.CodeSAMLKey, idp.CodeSAMLDecrypt, idp.CodeSAMLDisagreement:
+		// One sentence for all: which of them it was helps whoever forges answers, and the administrator reads the audit log.
+		return explanation{http.StatusForbidden, "Your identity provider's answer could not be verified.", "Try again. If it happens again, ask your administrator.", true, false}
+	case idp.CodeSAMLIssuer, idp.CodeSAMLDestination, idp.CodeSAMLRecipient, idp.CodeSAMLAudience:
+		return explanation{http.StatusForbidden, "Your identity provider's answer was meant for another application.", askAdmin, true, false}
+	case idp.CodeSAMLStatus:
+		return explanation{http.StatusForbidden, "Your identity provider did not let you in, or you chose to stop.", "Try again, or ask your administrator whether this application is assigned to you.", true, true}
+	case idp.CodeSAMLTime:
+		return explanation{http.StatusForbidden, "Your identity provider's answer is too old or too new.", "Try again. If it happens again, a clock is wrong: ask your administrator.", true, false}
+	case idp.CodeSAMLInResponseTo:
+		return explanation{http.StatusBadRequest, "Your identity provider's answer does not belong to this sign-in.", "Try again. If it happens again, ask your administrator.", true, false}
+	case idp.CodeSAMLUnsolicited:
+		return explanation{http.StatusBadRequest, "Your identity provider sent you here without being asked.", "Sign in from here instead.", true, false}
+	case idp.CodeSAMLAttempt:
+		return explanation{http.StatusBadRequest, "Your browser did not keep this sign-in.", "Check that it accepts cookies from this site and that its clock is right, then try again.", true, false}
+	case idp.CodeSAMLAuthn:
+		return explanation{http.StatusForbidden, "Your identity provider did not confirm the sign-in that this page needs.", "Try again with your second factor, or ask your administrator.", true, false}
+	case idp.CodeSAMLNameID:
+		return explanation{http.StatusForbidden, "Your identity provider did not say who you are.", askAdmin, false, false}
+	case idp.CodeSAMLAttributes:
+		return explanation{http.StatusForbidden, "Your identity provider's answer contradicts itself.", askAdmin, false, false}
+	case idp.CodeSAMLOverage:
+		return explanation{http.StatusForbidden, "You are in more groups than your identity provider can list here.", "Ask your administrator to send only the groups that matter, or roles.", false, false}
+	case idp.CodeSAMLReplay:
+		return explanation{http.StatusBadRequest, "This sign-in was used before.", "Continue to the start page, or try again.", true, false}
+	case idp.CodeSAMLBusy:
+		return explanation{http.StatusServiceUnavailable, "Many people are signing in at this moment.", "Try again in a few seconds.", true, false}
+	case idp.CodeSAMLConfig:
+		return explanation{http.StatusForbidden, "Your identity provider's settings cannot be used.", askAdmin, false, false}
 	default:
 		return explanation{http.StatusForbidden, "Sign-in could not be completed.", "Try again. If it happens again, ask your administrator.", true, false}
 	}

@@ -174,7 +174,7 @@ func chooseAccount(p idp.Provider) string {
 	switch p {
 	case idp.Entra, idp.Google:
 		return "select_account"
-	case idp.Okta, idp.Auth0, idp.Keycloak, idp.Generic:
+	case idp.Okta, idp.Auth0, idp.Keycloak, idp.ADFS, idp.Generic:
 		return "login"
 	default:
 		return "login"
