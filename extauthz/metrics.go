@@ -28,6 +28,7 @@ type Metrics struct {
 	revision *prometheus.GaugeVec
 	reloads  *prometheus.CounterVec
 	dropped  prometheus.Counter
+	saml     samlMetrics
 }
 
 var (
@@ -51,10 +52,11 @@ func NewMetrics(version string) *Metrics {
 		revision: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "ssogate_policy_revision_info", Help: "The policy revision in force."}, []string{"revision", "slot"}),
 		reloads:  counter("ssogate_policy_reload_total", "Policy reloads.", "result"),
 		dropped:  prometheus.NewCounter(prometheus.CounterOpts{Name: "ssogate_decision_log_dropped_total", Help: "Decision log lines dropped because the log could not be written."}),
+		saml:     newSAMLMetrics(),
 	}
 	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "ssogate_build_info", Help: "The running version."}, []string{"version"})
 	build.WithLabelValues(version).Set(1)
-	m.registry.MustRegister(m.checks, m.seconds, m.sheds, m.inFlight, m.signIns, m.signTime, m.idp, m.caches, m.store, m.revision, m.reloads, m.dropped, build,
+	m.registry.MustRegister(m.checks, m.seconds, m.sheds, m.inFlight, m.signIns, m.signTime, m.idp, m.caches, m.store, m.revision, m.reloads, m.dropped, build, m.saml,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for _, o := range envoy.Outcomes() {
 		m.checks.WithLabelValues(string(o))
