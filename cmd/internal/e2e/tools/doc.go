@@ -1,5 +1,5 @@
-// Package tools finds the programs the tests and the demo stand on: Envoy, PostgreSQL, Chromium, Node and Python.
-// It is the only place that knows where they live, which version is enough and which command installs them.
+// Package tools finds the programs the tests and the demo stand on: Envoy, PostgreSQL, Chromium, Node, Python and
+// xmlsec1. It is the only place that knows where they live, which version is enough and which command installs them.
 //
 // It promises that a tool named by the environment is used or complained about, never silently passed over; that
 // everything it installs lands in the project's own .tools folder; and that a missing tool is an error naming the

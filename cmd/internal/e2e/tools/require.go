@@ -17,10 +17,13 @@ const (
 	NameChromium Name = "CHROMIUM"
 	NameNode     Name = "NODE"
 	NamePython   Name = "PYTHON"
+	NameXMLSec   Name = "XMLSEC"
 )
 
 // Names returns every tool the full test run needs.
-func Names() []Name { return []Name{NameEnvoy, NamePostgres, NameChromium, NameNode, NamePython} }
+func Names() []Name {
+	return []Name{NameEnvoy, NamePostgres, NameChromium, NameNode, NamePython, NameXMLSec}
+}
 
 // Variable is the name of the environment variable that makes a missing tool a failure.
 func (n Name) Variable() string { return "SSOGATE_REQUIRE_" + string(n) }
@@ -42,6 +45,8 @@ func (n Name) Find(ctx context.Context, install bool) (path, version string, err
 		return node(ctx, install)
 	case NamePython:
 		return Python(ctx)
+	case NameXMLSec:
+		return XMLSec(ctx)
 	default:
 		return "", "", fmt.Errorf("no tool is called %q", string(n))
 	}
