@@ -1,0 +1,279 @@
+package idptest
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// SAMLSP is a service provider registered at the SAML provider.
+type SAMLSP struct {
+	Name         string // on the tile
+	EntityID     string
+	ACS          string
+	SLO          string // empty: it takes no single logout
+	SLOPost      bool   // sign-outs reach it by POST instead of Redirect
+	Signing      []byte // DER certificate its messages are signed with; nil: they need no signature
+	NextSigning  []byte // a second one, while it rolls over
+	Encryption   []byte // DER certificate to encrypt for; nil: assertions travel in the clear
+	NameIDFormat string // in place of the profile's
+	Relay        string // RelayState of its tile
+}
+
+// SAMLOptions describe a SAML provider.
+type SAMLOptions struct {
+	BaseURL  string // where it is served, path included
+	EntityID string // empty: as the profile's look
+	Profile  SAMLProfile
+	SPs      []SAMLSP
+	People   []Person
+	Now      func() time.Time
+	Sign     SAMLSign // in place of what the profile signs
+	SHA1     bool     // signs with SHA-1, as an old Okta app and an Auth0 tenant out of the box do
+	WantSign bool     // its metadata asks for signed requests, and unsigned ones are refused
+	Key      string   // kind of its key, as NewSAMLKey's; empty is rsa
+	Post     bool     // its metadata names single sign-on over POST first
+	Note     string   // one more sentence on the page that lists the people
+	Panel    string   // path of the provisioning panel, where there is one
+}
+
+// SAMLIdP is the pretend SAML 2.0 provider. It is safe for concurrent use.
+type SAMLIdP struct {
+	opts SAMLOptions
+	base *url.URL
+	mux  *http.ServeMux
+
+	mu     sync.Mutex
+	people []Person
+	sps    []SAMLSP
+	keys   []SAMLKey // published, the one that signs first
+	sso    map[string]samlLogin
+	seen   []Request
+	amend  func(*RespondOptions)
+	last   string
+}
+
+// NewSAML makes a provider with a fresh key. It serves under the path of SAMLOptions.BaseURL.
+func NewSAML(o SAMLOptions) (*SAMLIdP, error) {
+	base, err := url.Parse(o.BaseURL)
+	if err != nil || base.Host == "" {
+		return nil, fmt.Errorf("base URL %q is not absolute", o.BaseURL)
+	}
+	if o.Now == nil {
+		return nil, errors.New("options need Now")
+	}
+	if _, ok := samlManners[o.Profile]; !ok {
+		return nil, fmt.Errorf("no SAML profile %q", o.Profile)
+	}
+	p := &SAMLIdP{opts: o, base: base, people: slices.Clone(o.People), sps: slices.Clone(o.SPs), sso: map[string]samlLogin{}}
+	k, err := p.newKey()
+	if err != nil {
+		return nil, err
+	}
+	p.keys = []SAMLKey{k}
+	p.routes()
+	return p, nil
+}
+
+func (p *SAMLIdP) newKey() (SAMLKey, error) {
+	now := p.opts.Now()
+	return NewSAMLKey(cmp.Or(p.opts.Key, "rsa"), "idptest", now.Add(-time.Hour), now.AddDate(3, 0, 0))
+}
+
+// StartSAML makes a provider and serves it over plain HTTP on a free port of 127.0.0.1; SAMLOptions.BaseURL, where set,
+// is only its path ("/saml"). The caller ends it with Close.
+func StartSAML(o SAMLOptions) (*RunningSAML, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // returns at once on loopback
+	if err != nil {
+		return nil, fmt.Errorf("listen: %w", err)
+	}
+	o.BaseURL = "http://" + l.Addr().String() + o.BaseURL
+	p, err := NewSAML(o)
+	if err != nil {
+		_ = l.Close()
+		return nil, err
+	}
+	r := &RunningSAML{SAMLIdP: p, srv: &http.Server{Handler: p, ReadHeaderTimeout: 10 * time.Second}, done: make(chan struct{})}
+	go func() {
+		defer close(r.done)
+		_ = r.srv.Serve(l) // always http.ErrServerClosed after Close
+	}()
+	return r, nil
+}
+
+// RunningSAML is a SAML provider with a listener of its own.
+type RunningSAML struct {
+	*SAMLIdP
+	srv  *http.Server
+	done chan struct{}
+}
+
+// Close ends the provider and waits for its listener.
+func (r *RunningSAML) Close() {
+	_ = r.srv.Close()
+	<-r.done
+}
+
+// EntityID returns the provider's name.
+func (p *SAMLIdP) EntityID() string {
+	return cmp.Or(p.opts.EntityID, samlManners[p.opts.Profile].entityID(p.opts.BaseURL))
+}
+
+// URL returns the address of one of its paths: /metadata, /sso, /slo.
+func (p *SAMLIdP) URL(path string) string { return strings.TrimSuffix(p.opts.BaseURL, "/") + path }
+
+// Key returns the pair that signs now.
+func (p *SAMLIdP) Key() SAMLKey {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.keys[0]
+}
+
+// Keys returns the pairs in its metadata, the one that signs first.
+func (p *SAMLIdP) Keys() []SAMLKey {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.keys)
+}
+
+// PublishNextKey puts a new key into the metadata and goes on signing with the old one.
+func (p *SAMLIdP) PublishNextKey() (SAMLKey, error) {
+	k, err := p.newKey()
+	if err != nil {
+		return SAMLKey{}, err
+	}
+	p.AddKey(k)
+	return k, nil
+}
+
+// AddKey puts a pair into the metadata.
+func (p *SAMLIdP) AddKey(k SAMLKey) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.keys = append(p.keys, k)
+}
+
+// SignWithNext makes the newest key the one that signs; the others stay in the metadata.
+func (p *SAMLIdP) SignWithNext() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := len(p.keys) - 1
+	p.keys = append([]SAMLKey{p.keys[n]}, p.keys[:n]...)
+}
+
+// WithdrawOldKeys leaves nothing in the metadata but the key that signs.
+func (p *SAMLIdP) WithdrawOldKeys() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.keys = p.keys[:1]
+}
+
+// Amend changes every response over HTTP from now on; nil ends that.
+func (p *SAMLIdP) Amend(f func(*RespondOptions)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.amend = f
+}
+
+// LastResponse is the form field SAMLResponse that a browser was given last.
+func (p *SAMLIdP) LastResponse() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.last
+}
+
+// AddSP registers one more service provider, or replaces the one of its entity id.
+func (p *SAMLIdP) AddSP(sp SAMLSP) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.sps = append(slices.DeleteFunc(slices.Clone(p.sps), func(x SAMLSP) bool { return x.EntityID == sp.EntityID }), sp)
+}
+
+func (p *SAMLIdP) sp(entityID string) (SAMLSP, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, sp := range p.sps {
+		if sp.EntityID == entityID {
+			return sp, true
+		}
+	}
+	return SAMLSP{}, false
+}
+
+// SetPeople replaces who can sign in; whoever is gone also loses the provider's own session.
+func (p *SAMLIdP) SetPeople(people []Person) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.people = slices.Clone(people)
+}
+
+// People returns who can sign in.
+func (p *SAMLIdP) People() []Person {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.people)
+}
+
+func (p *SAMLIdP) person(sub string) (Person, bool) {
+	for _, x := range p.People() {
+		if x.Sub == sub {
+			return x, true
+		}
+	}
+	return Person{}, false
+}
+
+// Requests returns what the provider saw, oldest first.
+func (p *SAMLIdP) Requests() []Request {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.seen)
+}
+
+// Count tells how often the provider saw a request line such as "GET /sso".
+func (p *SAMLIdP) Count(line string) int {
+	n := 0
+	for _, r := range p.Requests() {
+		if r.Method+" "+r.Path == line {
+			n++
+		}
+	}
+	return n
+}
+
+func (p *SAMLIdP) routes() {
+	p.mux = http.NewServeMux()
+	p.mux.HandleFunc("GET /metadata", p.serveMetadata)
+	p.mux.HandleFunc("/sso", p.serveSSO)
+	p.mux.HandleFunc("/slo", p.serveSLO)
+	p.mux.HandleFunc("GET /start", p.serveStart)
+	p.mux.HandleFunc("POST /start", p.serveStart)
+	p.mux.HandleFunc("GET /{$}", p.serveTiles)
+}
+
+// ServeHTTP implements http.Handler.
+func (p *SAMLIdP) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	r.Body = http.MaxBytesReader(w, r.Body, 1<<20)
+	if err := r.ParseForm(); err != nil {
+		http.Error(w, "malformed form", http.StatusBadRequest)
+		return
+	}
+	base := strings.TrimSuffix(p.base.Path, "/")
+	path := strings.TrimPrefix(r.URL.Path, base)
+	p.mu.Lock()
+	p.seen = append(p.seen, Request{Method: r.Method, Path: path, Form: maps.Clone(r.Form), Header: r.Header.Clone()})
+	if len(p.seen) > 10_000 { // a demonstration may run for weeks
+		p.seen = slices.Clone(p.seen[5_000:])
+	}
+	p.mu.Unlock()
+	w.Header().Set("Cache-Control", "no-store")
+	http.StripPrefix(base, p.mux).ServeHTTP(w, r)
+}
