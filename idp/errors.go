@@ -115,6 +115,23 @@ func GroupsOverage(p Provider) *Error {
 	return &Error{Code: CodeGroupsOverage, Err: errors.New("groups are cut off or withheld"), Hint: hint}
 }
 
+// SAMLOverage is GroupsOverage for a sign-in over SAML.
+func SAMLOverage(p Provider) *Error {
+	hint := "The identity provider left the groups out of its assertion, so a role cannot be told. Send fewer of them, or fill the directory over SCIM."
+	switch p {
+	case Entra:
+		hint = "Entra ID sends a link instead of more than 150 groups. Under Single sign-on > Attributes & Claims choose Groups assigned to the application, use app roles (claim role), or provision over SCIM."
+	case Google:
+		hint = "Google sends at most 75 groups. Under Apps > SAML attribute mapping > Group membership choose only the groups that carry a role."
+	case ADFS:
+		hint = "AD FS sent fewer groups than the person has. Send only those that carry a role: a claim rule Send Group Membership as a Claim for each."
+	case Okta:
+		hint = "Okta cut the list of groups. Filter the Group Attribute Statement to the groups that carry a role, or provision over SCIM."
+	case Auth0, Keycloak, Generic:
+	}
+	return &Error{Code: CodeSAMLOverage, Detail: "groups", Err: errors.New("groups are cut off or withheld"), Hint: hint}
+}
+
 // ErrNoLogout reports a provider without a sign-out of its own.
 var ErrNoLogout = errors.New("provider has no sign-out endpoint")
 

@@ -24,8 +24,31 @@ import (
 // ErrNotFound reports a session that the store does not have: expired and swept, or never made.
 var ErrNotFound = errors.New("no such session")
 
-// ErrUsed reports a value that is accepted once and was accepted before.
+// ErrUsed reports a value that is accepted once and was accepted before. UsedKind says which.
 var ErrUsed = errors.New("used before")
+
+// UsedError is the ErrUsed of one value.
+type UsedError struct {
+	Kind string // idp.Once's, or KindAttempt
+}
+
+// KindAttempt is the kind under which SignIn.Attempt is burnt: one attempt makes one session.
+const KindAttempt = "signed-in"
+
+// Error implements error.
+func (e *UsedError) Error() string { return e.Kind + ": " + ErrUsed.Error() }
+
+// Unwrap makes every UsedError an ErrUsed.
+func (e *UsedError) Unwrap() error { return ErrUsed }
+
+// UsedKind returns the kind of the value that err says was used before, and "" when it says no such thing. Of kind
+// "assertion" it is a replayed SAML assertion.
+func UsedKind(err error) string {
+	if e, ok := errors.AsType[*UsedError](err); ok {
+		return e.Kind
+	}
+	return ""
+}
 
 // idSize is the length of a session id in bytes.
 const idSize = 32
@@ -146,7 +169,8 @@ type SignIn struct {
 	ID        ID    // the new session's id: never one a browser brought
 	Replaces  *Hash // this browser's old session, revoked with reason "replaced"
 	Attempt   [16]byte
-	Limits    Limits // the operator's
+	Begun     time.Time // when the attempt began: a sign-out over SAML ends also what had begun before it; zero: before any
+	Limits    Limits    // the operator's
 	IP        string
 	UserAgent string
 	RequestID string
@@ -163,6 +187,12 @@ type Revocation struct {
 	Except     *Hash
 	Reason     string
 	Actor      string
+
+	// NameID names a person as their provider does, and wants Connection: those of the same value are ended, less those
+	// whose format or qualifiers are others, where both sides have them (SAML 2.0 Core §3.3.4).
+	NameID         *idp.NameID
+	SessionIndexes []string   // with NameID: only the sessions of these; none: all of them
+	Once           []idp.Once // burnt in the same transaction; wants Connection
 }
 
 // Query selects sessions to list, newest first.
@@ -174,7 +204,10 @@ type Query struct {
 }
 
 // Tokens is what sign-out needs of the provider's answer; kept sealed in the store.
-type Tokens struct{ IDToken secret.Text }
+type Tokens struct {
+	IDToken secret.Text
+	NameID  idp.NameID // of SAML: sign-out repeats it exactly
+}
 
 // Store keeps sessions. sessiontest.Run holds every implementation to these promises, with two handles at once.
 type Store interface {
@@ -182,12 +215,15 @@ type Store interface {
 	// LastSeen includes touches not written yet. What it returns is the caller's own copy.
 	Get(ctx context.Context, t tenant.ID, h Hash) (Session, error)
 	// SignIn burns the identity's once-values (ErrUsed), links or creates the person, revokes the replaced session and
-	// writes the new one with its audit row: all of it or nothing. *idp.Error: this person may not sign in
-	// (deprovisioned, inactive, not provisioned); nothing is written and the caller records the refusal.
+	// writes the new one with its audit row: all of it or nothing. The session ends with Identity.SessionEnds at the
+	// latest. *idp.Error: this person may not sign in (deprovisioned, inactive, not provisioned, signed out meanwhile);
+	// nothing is written and the caller records the refusal.
 	SignIn(ctx context.Context, in SignIn) (Session, directory.User, error)
 	// Touch notes that a session was seen. It does no I/O; at most a minute of it is lost in a crash.
 	Touch(t tenant.ID, h Hash, at time.Time)
-	// Revoke ends sessions and returns how many. When it returns, no Get anywhere calls them valid.
+	// Revoke burns r.Once (ErrUsed: nothing is ended), ends sessions and returns how many. When it returns, no Get
+	// anywhere calls them valid. By NameID it also ends what has begun: an assertion of that name that arrives later for
+	// an attempt begun before signs nobody in (SAML 2.0 Core §3.7.3.2).
 	Revoke(ctx context.Context, t tenant.ID, r Revocation) (int, error)
 	// List reads sessions for people to look at.
 	List(ctx context.Context, t tenant.ID, q Query) ([]Session, error)

@@ -51,7 +51,7 @@ func decodeSettings(text string) (idp.OIDCSettings, error) {
 
 const (
 	sealClientSecret  = "client-secret"
-	connectionColumns = "id, tenant, protocol, provider, name, enabled, version, epoch, declared, created, settings, client_secret, join_rule, join_claim"
+	connectionColumns = "id, tenant, protocol, provider, name, enabled, version, epoch, declared, created, settings, client_secret, join_rule, join_claim, sp_keys"
 )
 
 // row names a row to what is sealed for it: copied to another tenant's row it does not open.
@@ -82,13 +82,21 @@ func (s *Store) scanConnection(scan func(...any) error) (idp.Connection, error) 
 	var c idp.Connection
 	var created int64
 	var text string
-	var sealed []byte
-	err := scan(&c.ID, &c.Tenant, &c.Protocol, &c.Provider, &c.Name, &c.Enabled, &c.Version, &c.Epoch, &c.Declared, &created, &text, &sealed, &c.Join, &c.JoinClaim)
+	var sealed, spKeys []byte
+	err := scan(&c.ID, &c.Tenant, &c.Protocol, &c.Provider, &c.Name, &c.Enabled, &c.Version, &c.Epoch, &c.Declared, &created, &text, &sealed,
+		&c.Join, &c.JoinClaim, &spKeys)
 	if err != nil {
 		return c, err
 	}
 	c.Created = instant(created)
-	if c.Settings, err = decodeSettings(text); err != nil {
+	if c.Protocol == idp.SAML {
+		if c.SAML, err = decodeSAML(text); err == nil {
+			c.SAML.SPKeys, err = s.openSPKeys(c.Tenant, c.ID, spKeys)
+		}
+	} else {
+		c.Settings, err = decodeSettings(text)
+	}
+	if err != nil {
 		return c, fmt.Errorf("connection %s: %w", c.ID, err)
 	}
 	if sealed == nil {
@@ -132,7 +140,37 @@ func prepareConnection(c idp.Connection) (idp.Connection, error) {
 	if !storable(c.Name) || !storable(string(c.Provider)) {
 		return c, fmt.Errorf("connection %s: name is not readable text", c.ID)
 	}
+	if c.Protocol != idp.SAML {
+		c.SAML = idp.SAMLSettings{}
+		return c, nil
+	}
+	c.Settings = idp.OIDCSettings{}
+	var err error
+	if c.SAML, err = prepareSAML(c.SAML); err != nil {
+		return c, fmt.Errorf("connection %s: %w", c.ID, err)
+	}
 	return c, nil
+}
+
+// sealedRow is what a connection's row holds beside its plain columns.
+type sealedRow struct {
+	settings             string
+	clientSecret, spKeys []byte
+}
+
+func (s *Store) sealConnection(c idp.Connection) (r sealedRow, err error) {
+	if c.Protocol == idp.SAML {
+		if r.settings, err = encodeSAML(c.SAML); err != nil {
+			return r, err
+		}
+		r.spKeys, err = s.sealSPKeys(c)
+		return r, err
+	}
+	if r.settings, err = encodeSettings(c.Settings); err != nil {
+		return r, err
+	}
+	r.clientSecret, err = s.sealSecret(c)
+	return r, err
 }
 
 // CreateConnection makes a connection of an existing tenant. An empty ID is drawn. ErrTaken: the id is in use, perhaps
@@ -177,17 +215,15 @@ func (t *tx) insertConnection(ctx context.Context, c idp.Connection, actor strin
 			c.Join = idp.JoinPreset(c.Provider)
 		}
 	}
-	text, err := encodeSettings(c.Settings)
+	sealed, err := t.s.sealConnection(c)
 	if err != nil {
 		return c, err
 	}
-	sealed, err := t.s.sealSecret(c)
-	if err != nil {
-		return c, err
-	}
-	_, err = t.exec(ctx, `INSERT INTO connections (id, tenant, protocol, provider, name, enabled, version, epoch, declared, created, settings, client_secret, join_rule, join_claim)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
-		c.ID, c.Tenant, c.Protocol, c.Provider, c.Name, number(c.Enabled), c.Version, c.Epoch, number(c.Declared), micros(c.Created), text, sealed, c.Join, c.JoinClaim)
+	_, err = t.exec(ctx, `INSERT INTO connections (id, tenant, protocol, provider, name, enabled, version, epoch, declared, created, settings,
+			client_secret, join_rule, join_claim, sp_keys)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
+		c.ID, c.Tenant, c.Protocol, c.Provider, c.Name, number(c.Enabled), c.Version, c.Epoch, number(c.Declared), micros(c.Created), sealed.settings,
+		sealed.clientSecret, c.Join, c.JoinClaim, sealed.spKeys)
 	if duplicate(err) {
 		return c, fmt.Errorf("connection %s: id is %w", c.ID, ErrTaken)
 	}
@@ -262,6 +298,7 @@ func (s *Store) DeleteConnection(ctx context.Context, id tenant.ID, c idp.Connec
 			"DELETE FROM role_mappings WHERE tenant = $1 AND connection = $2",
 			"DELETE FROM links WHERE tenant = $1 AND connection = $2",
 			"DELETE FROM idp_documents WHERE tenant = $1 AND connection = $2",
+			"DELETE FROM connection_tests WHERE tenant = $1 AND connection = $2",
 			"DELETE FROM connections WHERE tenant = $1 AND id = $2",
 		} {
 			if _, err := t.exec(ctx, q, id, c); err != nil {

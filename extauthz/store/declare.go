@@ -192,59 +192,13 @@ func (t *tx) declareConnections(ctx context.Context, id tenant.ID, want []idp.Co
 		case !have[i].Declared:
 			err = fmt.Errorf("connection %s: id is %w by a connection that was not declared", w.ID, ErrTaken)
 		default:
-			err = t.updateConnection(ctx, have[i], w)
+			_, err = t.updateConnection(ctx, have[i], keepFetched(have[i], w), byFile, "settings changed")
 		}
 		if err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-func (t *tx) updateConnection(ctx context.Context, have, want idp.Connection) error {
-	want.Version, want.Epoch, want.Created = have.Version, have.Epoch, have.Created
-	if want.Join == "" {
-		want.Join = have.Join
-	}
-	secretSame := have.Settings.ClientSecret.Equal(want.Settings.ClientSecret)
-	a, b := have, want
-	b.Settings.ClientSecret = a.Settings.ClientSecret
-	if secretSame && sameConnection(a, b) {
-		return nil
-	}
-	want.Version++
-	otherIssuer := have.Settings.Issuer != want.Settings.Issuer || have.Protocol != want.Protocol
-	if otherIssuer || have.Enabled != want.Enabled {
-		want.Epoch++ // whoever the old provider vouched for signs in at the new one
-	}
-	text, err := encodeSettings(want.Settings)
-	if err != nil {
-		return err
-	}
-	sealed, err := t.s.sealSecret(want)
-	if err != nil {
-		return err
-	}
-	_, err = t.exec(ctx, `UPDATE connections SET protocol = $1, provider = $2, name = $3, enabled = $4, version = $5, epoch = $6, settings = $7, client_secret = $8,
-		join_rule = $9, join_claim = $10 WHERE tenant = $11 AND id = $12`,
-		want.Protocol, want.Provider, want.Name, number(want.Enabled), want.Version, want.Epoch, text, sealed, want.Join, want.JoinClaim, want.Tenant, want.ID)
-	if err != nil {
-		return err
-	}
-	if otherIssuer {
-		if _, err := t.exec(ctx, "DELETE FROM idp_documents WHERE tenant = $1 AND connection = $2", want.Tenant, want.ID); err != nil {
-			return err
-		}
-	}
-	return t.connectionChanged(ctx, want, audit.ConnectionChanged, "settings changed", byFile)
-}
-
-// sameConnection compares as stored: an empty list and none are the same there.
-func sameConnection(a, b idp.Connection) bool {
-	textA, errA := encodeSettings(a.Settings)
-	textB, errB := encodeSettings(b.Settings)
-	a.Settings, b.Settings = idp.OIDCSettings{}, idp.OIDCSettings{}
-	return errA == nil && errB == nil && textA == textB && reflect.DeepEqual(a, b)
 }
 
 // meaning is what makes two mappings the same one; ids the file does not name are drawn.

@@ -17,8 +17,10 @@ var tenantless = map[string]string{
 	"SoleTenant":         "finds the tenant",
 	"Tenant":             "finds the tenant, by a token",
 
-	"Tenants":     "the operator's list",
-	"Declare":     "the operator's file, of all tenants",
+	"Tenants":         "the operator's list",
+	"Declare":         "the operator's file, of all tenants",
+	"SAMLConnections": "for whoever keeps the metadata of all of them fresh",
+
 	"Keys":        "the gate's own keys",
 	"RotateKeys":  "the gate's own keys",
 	"Ping":        "reads nothing of anybody",

@@ -176,6 +176,7 @@ func (s *Store) sweep(ctx context.Context) error {
 	}{
 		{"DELETE FROM sessions WHERE id_hash IN (SELECT id_hash FROM sessions WHERE abs_expiry < $1 LIMIT 1000)", now.Add(-keepSessions)},
 		{"DELETE FROM seen WHERE (tenant, connection, kind, hash) IN (SELECT tenant, connection, kind, hash FROM seen WHERE expires < $1 LIMIT 1000)", now},
+		{"DELETE FROM connection_tests WHERE (tenant, connection, id) IN (SELECT tenant, connection, id FROM connection_tests WHERE expires < $1 LIMIT 1000)", now},
 	} {
 		if err := s.sweepOne(ctx, q.statement, micros(q.before)); err != nil {
 			return err

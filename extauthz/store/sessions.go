@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"crypto/sha256"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -128,7 +129,7 @@ func (s *Store) Touch(t tenant.ID, h session.Hash, at time.Time) {
 	s.touches.add(sessionKey{t, h}, micros(at))
 }
 
-func (t *tx) writeSession(ctx context.Context, n session.Session) error {
+func (t *tx) writeSession(ctx context.Context, n session.Session, nameID string) error {
 	amr := n.AMR
 	if amr == nil {
 		amr = []string{}
@@ -138,10 +139,10 @@ func (t *tx) writeSession(ctx context.Context, n session.Session) error {
 		return err
 	}
 	_, err = t.exec(ctx, `INSERT INTO sessions (id_hash, tenant, connection, user_id, iss, sub, idp_sid, auth_time, acr, amr, created,
-			abs_expiry, last_seen, tenant_epoch, connection_epoch, user_epoch, ip, user_agent, revoked_at, revoked_reason)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, 0, '')`,
+			abs_expiry, last_seen, tenant_epoch, connection_epoch, user_epoch, ip, user_agent, revoked_at, revoked_reason, idp_subject_hash)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, 0, '', $19)`,
 		n.Hash.String(), n.Tenant, n.Connection, n.User, n.Issuer, n.Subject, n.IdPSID, micros(n.AuthTime), n.ACR, text, micros(n.Created),
-		micros(n.AbsoluteExpiry), micros(n.LastSeen), n.TenantEpoch, n.ConnectionEpoch, n.UserEpoch, n.IP, n.UserAgent)
+		micros(n.AbsoluteExpiry), micros(n.LastSeen), n.TenantEpoch, n.ConnectionEpoch, n.UserEpoch, n.IP, n.UserAgent, nameID)
 	if err != nil {
 		return fmt.Errorf("write session: %w", err)
 	}
@@ -167,22 +168,28 @@ func (t *tx) writeTokens(ctx context.Context, n session.Session, token secret.Te
 
 // Tokens implements session.Store.
 func (s *Store) Tokens(ctx context.Context, t tenant.ID, h session.Hash) (session.Tokens, error) {
-	var sealed []byte
+	var out session.Tokens
 	err := s.read(ctx, "read session tokens", func(ctx context.Context, q querier) error {
-		err := q.QueryRowContext(ctx, "SELECT id_token FROM session_tokens WHERE tenant = $1 AND id_hash = $2", t, h.String()).Scan(&sealed)
+		var token, nameID []byte
+		err := q.QueryRowContext(ctx, `SELECT k.id_token, n.name_id FROM sessions s LEFT JOIN session_tokens k ON k.id_hash = s.id_hash
+			LEFT JOIN session_name_ids n ON n.id_hash = s.id_hash WHERE s.tenant = $1 AND s.id_hash = $2`, t, h.String()).Scan(&token, &nameID)
 		if errors.Is(err, sql.ErrNoRows) {
 			return nil
 		}
+		if err != nil {
+			return err
+		}
+		if out.NameID, err = s.openNameID(t, h.String(), nameID); err != nil || token == nil {
+			return err
+		}
+		plain, err := s.o.Sealer.Open(sealIDToken, row(t, h.String()), token)
+		out.IDToken = secret.New(string(plain))
 		return err
 	})
-	if err != nil || sealed == nil {
+	if err != nil {
 		return session.Tokens{}, err
 	}
-	token, err := s.o.Sealer.Open(sealIDToken, row(t, h.String()), sealed)
-	if err != nil {
-		return session.Tokens{}, fmt.Errorf("read session tokens: %w", err)
-	}
-	return session.Tokens{IDToken: secret.New(string(token))}, nil
+	return out, nil
 }
 
 // Revoke implements session.Store. Whole users, connections and tenants are ended by their epoch, which also ends a
@@ -191,14 +198,27 @@ func (s *Store) Revoke(ctx context.Context, id tenant.ID, r session.Revocation) 
 	if !storable(string(r.User)) || !storable(string(r.Connection)) || !storable(r.Subject) || !storable(r.IdPSID) {
 		return 0, nil
 	}
+	if err := wantsConnection(r); err != nil {
+		return 0, err
+	}
 	var n int
 	err := s.write(ctx, "revoke sessions", func(ctx context.Context, t *tx) (err error) {
 		raised, err := t.raiseEpoch(ctx, id, r)
 		if err != nil {
 			return err
 		}
+		for _, o := range r.Once {
+			if err := t.burn(ctx, id, r.Connection, o.Kind, sha256.Sum256([]byte(o.Value)), o.Expires); err != nil {
+				return err
+			}
+		}
 		where, args := conditions(r)
-		if n, err = t.endSessions(ctx, id, where, args, plain(r.Reason)); err != nil || n == 0 && !raised {
+		if r.NameID != nil {
+			n, err = t.signOut(ctx, id, r, where, args)
+		} else {
+			n, err = t.endSessions(ctx, id, where, args, plain(r.Reason))
+		}
+		if err != nil || n == 0 && !raised {
 			return err
 		}
 		return t.record(ctx, revoked(id, r, n))
@@ -251,7 +271,7 @@ func (t *tx) raiseEpoch(ctx context.Context, id tenant.ID, r session.Revocation)
 	if r.Hash != nil {
 		return false, nil // a session that is named is there already
 	}
-	one := r.Except == nil && r.Subject == "" && r.IdPSID == ""
+	one := r.Except == nil && r.Subject == "" && r.IdPSID == "" && r.NameID == nil
 	switch {
 	case r.User != "":
 		by := number(one && r.Connection == "")
@@ -261,7 +281,9 @@ func (t *tx) raiseEpoch(ctx context.Context, id tenant.ID, r session.Revocation)
 	case r.Connection != "":
 		by := number(one)
 		n, err := t.exec(ctx, "UPDATE connections SET epoch = epoch + $1 WHERE tenant = $2 AND id = $3", by, id, r.Connection)
-		t.changed(realmChanged, id, "")
+		if by > 0 { // else it was locked and left as it is: one sign-out is no reason for the tenant's copy to go
+			t.changed(realmChanged, id, "")
+		}
 		return n > 0 && by > 0, err
 	}
 	by := number(one)

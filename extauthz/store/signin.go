@@ -43,18 +43,39 @@ const (
 
 // checkIdentity refuses what cannot be stored as it was asserted: an identifier is never repaired into another's.
 func checkIdentity(i idp.Identity) error {
-	for _, text := range append([]string{i.Issuer, i.Subject, i.UserName, i.Email, i.DisplayName, i.ACR, i.SID, i.Joins.ExternalID, i.Joins.UserName}, i.Groups...) {
+	for _, text := range append([]string{
+		i.Issuer, i.Subject, i.UserName, i.Email, i.DisplayName, i.ACR, i.SID, i.Joins.ExternalID, i.Joins.UserName,
+		i.NameID.Value, i.NameID.Format, i.NameID.NameQualifier, i.NameID.SPNameQualifier,
+	}, i.Groups...) {
 		if !storable(text) || len(text) > 2048 {
-			return &idp.Error{Code: idp.CodeClaims, Err: errors.New("a claim is not readable text of at most 2048 bytes")}
+			return &idp.Error{Code: claimsCode(i), Detail: "text", Err: errors.New("a claim is not readable text of at most 2048 bytes")}
 		}
 	}
-	if i.Issuer == "" || i.Subject == "" {
-		return &idp.Error{Code: idp.CodeSubject, Err: errors.New("identity without issuer or subject")}
-	}
-	if len(i.Groups) > maxGroups {
-		return &idp.Error{Code: idp.CodeGroupsOverage, Err: fmt.Errorf("%d groups, at most %d", len(i.Groups), maxGroups)}
+	switch {
+	case i.Issuer == "" || i.Subject == "":
+		code := idp.CodeSubject
+		if overSAML(i) {
+			code = idp.CodeSAMLNameID
+		}
+		return &idp.Error{Code: code, Detail: "empty", Err: errors.New("identity without issuer or subject")}
+	case len(i.Groups) > maxGroups:
+		code := idp.CodeGroupsOverage
+		if overSAML(i) {
+			code = idp.CodeSAMLOverage
+		}
+		return &idp.Error{Code: code, Detail: "too-many", Err: fmt.Errorf("%d groups, at most %d", len(i.Groups), maxGroups)}
 	}
 	return nil
+}
+
+// overSAML reports an identity that came in an assertion of SAML: that always has a NameID.
+func overSAML(i idp.Identity) bool { return i.NameID.Value != "" }
+
+func claimsCode(i idp.Identity) idp.Code {
+	if overSAML(i) {
+		return idp.CodeSAMLAttributes
+	}
+	return idp.CodeClaims
 }
 
 // rules is what tenant and connection say about a sign-in, read under lock.
@@ -63,6 +84,7 @@ type rules struct {
 	connectionEpoch int64
 	join            idp.Join
 	provider        idp.Provider
+	protocol        idp.Protocol
 }
 
 func (t *tx) signIn(ctx context.Context, in session.SignIn) (session.Session, directory.User, error) {
@@ -72,6 +94,9 @@ func (t *tx) signIn(ctx context.Context, in session.SignIn) (session.Session, di
 		return none, directory.User{}, err
 	}
 	if err := t.burnAll(ctx, in); err != nil {
+		return none, directory.User{}, err
+	}
+	if err := t.signedOutMeanwhile(ctx, in); err != nil {
 		return none, directory.User{}, err
 	}
 	if in.Identity.Joins, err = t.joins(ctx, r, in.Identity); err != nil {
@@ -106,16 +131,13 @@ func (t *tx) lockRules(ctx context.Context, i idp.Identity) (rules, error) {
 		return r, fmt.Errorf("read tenant: %w", err)
 	}
 	var enabled bool
-	q := "SELECT enabled, epoch, join_rule, provider FROM connections WHERE tenant = $1 AND id = $2 FOR SHARE"
-	err = t.QueryRowContext(ctx, q, i.Tenant, i.Connection).Scan(&enabled, &r.connectionEpoch, &r.join, &r.provider)
+	q := "SELECT enabled, epoch, join_rule, provider, protocol FROM connections WHERE tenant = $1 AND id = $2 FOR SHARE"
+	err = t.QueryRowContext(ctx, q, i.Tenant, i.Connection).Scan(&enabled, &r.connectionEpoch, &r.join, &r.provider, &r.protocol)
 	if errors.Is(err, sql.ErrNoRows) || err == nil && !enabled {
 		return r, gone
 	}
 	return r, err
 }
-
-// onceAttempt is the kind under which an attempt that became a session is remembered: one state makes one session.
-const onceAttempt = "signed-in"
 
 func (t *tx) burnAll(ctx context.Context, in session.SignIn) error {
 	i := in.Identity
@@ -127,7 +149,7 @@ func (t *tx) burnAll(ctx context.Context, in session.SignIn) error {
 	if in.Attempt == [16]byte{} {
 		return nil
 	}
-	return t.burn(ctx, i.Tenant, i.Connection, onceAttempt, sha256.Sum256(in.Attempt[:]), t.at.Add(time.Hour))
+	return t.burn(ctx, i.Tenant, i.Connection, session.KindAttempt, sha256.Sum256(in.Attempt[:]), t.at.Add(time.Hour))
 }
 
 func (t *tx) burn(ctx context.Context, id tenant.ID, c idp.ConnectionID, kind string, value [sha256.Size]byte, expires time.Time) error {
@@ -137,7 +159,7 @@ func (t *tx) burn(ctx context.Context, id tenant.ID, c idp.ConnectionID, kind st
 		return fmt.Errorf("burn %s: %w", kind, err)
 	}
 	if n == 0 {
-		return fmt.Errorf("%s: %w", kind, session.ErrUsed)
+		return &session.UsedError{Kind: kind}
 	}
 	return nil
 }
@@ -179,10 +201,10 @@ func (t *tx) person(ctx context.Context, r rules, i idp.Identity) (directory.Use
 			Hint: "The directory is filled over SCIM and does not have this person: assign them to the application at the identity provider.",
 		}
 	case !r.tenant.SCIM && i.GroupState == idp.GroupsUnknown:
-		return user, &idp.Error{
-			Code: idp.CodeGroupsOverage, Err: errors.New("the provider withheld the list of groups"),
-			Hint: "The identity provider cut the list of groups: send only the groups assigned to the application, or switch SCIM on.",
+		if r.protocol == idp.SAML {
+			return user, idp.SAMLOverage(r.provider)
 		}
+		return user, idp.GroupsOverage(r.provider)
 	case !linked:
 		if err := t.shutOut(ctx, i); err != nil {
 			return user, err
@@ -346,7 +368,7 @@ func (t *tx) writeLink(ctx context.Context, seq int64, i idp.Identity, joined id
 		return 0, err
 	}
 	if len(claims) > maxClaims {
-		return 0, &idp.Error{Code: idp.CodeClaims, Err: fmt.Errorf("%d bytes of claims, at most %d", len(claims), maxClaims)}
+		return 0, &idp.Error{Code: claimsCode(i), Detail: "too-many", Err: fmt.Errorf("%d bytes of claims, at most %d", len(claims), maxClaims)}
 	}
 	n, err := t.exec(ctx, `INSERT INTO links (tenant, connection, iss, sub, user_seq, join_value, group_state, group_names, claims, seen,
 			join_external, join_name, joined)
@@ -375,15 +397,32 @@ func (t *tx) insertSession(ctx context.Context, r rules, in session.SignIn, user
 		return session.Session{}, errors.New("sign in: session limits are not set")
 	}
 	now := truncated(t.at)
+	expiry := now.Add(limits.Absolute)
+	if !i.SessionEnds.IsZero() && i.SessionEnds.Before(expiry) {
+		expiry = truncated(i.SessionEnds)
+	}
+	if !expiry.After(now) {
+		return session.Session{}, &idp.Error{Code: timeCode(i), Detail: "session-over", Err: errors.New("the provider's session is over already")}
+	}
 	out := session.Session{
 		Hash: in.ID.Hash(), Tenant: i.Tenant, Connection: i.Connection, User: user.ID, Issuer: i.Issuer, Subject: i.Subject, IdPSID: i.SID,
-		AuthTime: truncated(i.AuthTime), ACR: i.ACR, AMR: i.AMR, Created: now, AbsoluteExpiry: now.Add(limits.Absolute), LastSeen: now,
+		AuthTime: truncated(i.AuthTime), ACR: i.ACR, AMR: i.AMR, Created: now, AbsoluteExpiry: expiry, LastSeen: now,
 		TenantEpoch: r.tenant.Epoch, ConnectionEpoch: r.connectionEpoch, UserEpoch: user.Epoch,
 		IP: plain(in.IP), UserAgent: plain(in.UserAgent),
 	}
-	if err := t.writeSession(ctx, out); err != nil {
+	if err := t.writeSession(ctx, out, nameIDHash(i.NameID)); err != nil {
 		return session.Session{}, err
 	}
 	t.changed(sessionChanged, out.Tenant, out.Hash.String())
+	if err := t.writeNameID(ctx, out, i.NameID); err != nil {
+		return session.Session{}, err
+	}
 	return out, t.writeTokens(ctx, out, i.IDToken)
+}
+
+func timeCode(i idp.Identity) idp.Code {
+	if overSAML(i) {
+		return idp.CodeSAMLTime
+	}
+	return idp.CodeTime
 }
