@@ -50,26 +50,40 @@ type Page struct {
 // Open navigates to address as a browser does, through sign-in at the provider.
 func (b *Browser) Open(ctx context.Context, address string) (Page, error) {
 	p, err := b.send(ctx, http.MethodGet, address, nil)
-	for range 3 { // a provider may ask again, for a newer sign-in
-		if err != nil || !strings.Contains(p.Body, `name="person"`) {
+	for range 12 { // a provider may ask again, for a newer sign-in, and SAML goes from page to page
+		switch {
+		case err != nil:
 			return p, err
+		case strings.Contains(p.Body, `name="person"`):
+			p, err = b.pick(ctx, p)
+		case autoPattern.MatchString(p.Body):
+			form, to, ferr := submission(p)
+			if ferr != nil || b.Stop != nil && b.Stop(to) {
+				return p, ferr
+			}
+			p, err = b.send(ctx, http.MethodPost, to.String(), form)
+		default:
+			return p, nil
 		}
-		p, err = b.pick(ctx, p)
 	}
 	return p, err
 }
 
+// Form reads the form of a page that submits itself, and where it goes.
+func (p Page) Form() (url.Values, *url.URL, error) { return submission(p) }
+
 var (
-	actionPattern = regexp.MustCompile(`<form method="post" action="([^"]*)"`)
+	actionPattern = regexp.MustCompile(`<form[^>]* action="([^"]*)"`)
 	hiddenPattern = regexp.MustCompile(`<input type="hidden" name="([^"]*)" value="([^"]*)"`)
+	autoPattern   = regexp.MustCompile(`name="(SAMLRequest|SAMLResponse|again)"`)
 	personPattern = regexp.MustCompile(`(?s)name="person" value="([^"]*)".*?</button>`)
 )
 
 // pick fills in the page that lists the people.
 func (b *Browser) pick(ctx context.Context, p Page) (Page, error) {
-	form := url.Values{}
-	for _, m := range hiddenPattern.FindAllStringSubmatch(p.Body, -1) {
-		form.Set(html.UnescapeString(m[1]), html.UnescapeString(m[2]))
+	form, to, err := submission(p)
+	if err != nil {
+		return p, err
 	}
 	for _, m := range personPattern.FindAllStringSubmatch(p.Body, -1) {
 		text := html.UnescapeString(m[0])
@@ -80,15 +94,24 @@ func (b *Browser) pick(ctx context.Context, p Page) (Page, error) {
 	if !form.Has("person") {
 		return p, fmt.Errorf("the page lists nobody called %q", b.Person)
 	}
+	return b.send(ctx, http.MethodPost, to.String(), form)
+}
+
+// submission is the page's form with its hidden fields.
+func submission(p Page) (url.Values, *url.URL, error) {
+	form := url.Values{}
+	for _, m := range hiddenPattern.FindAllStringSubmatch(p.Body, -1) {
+		form.Set(html.UnescapeString(m[1]), html.UnescapeString(m[2]))
+	}
 	action := actionPattern.FindStringSubmatch(p.Body)
 	if action == nil {
-		return p, errors.New("the page has no form")
+		return nil, nil, errors.New("the page has no form")
 	}
 	to, err := p.URL.Parse(html.UnescapeString(action[1]))
 	if err != nil {
-		return p, fmt.Errorf("form action: %w", err)
+		return nil, nil, fmt.Errorf("form action: %w", err)
 	}
-	return b.send(ctx, http.MethodPost, to.String(), form)
+	return form, to, nil
 }
 
 func (b *Browser) send(ctx context.Context, method, address string, form url.Values) (Page, error) {

@@ -25,7 +25,11 @@ type view struct {
 	People  []entry
 	Confirm string // label of a single button
 	Panel   string // path of the provisioning panel
+	Tiles   []tile
 }
+
+// tile is a link of the SAML provider's portal.
+type tile struct{ Name, Href, Class string }
 
 type field struct{ Name, Value string }
 

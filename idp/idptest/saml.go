@@ -56,9 +56,12 @@ type SAMLIdP struct {
 	sps    []SAMLSP
 	keys   []SAMLKey // published, the one that signs first
 	sso    map[string]samlLogin
+	outs   map[string]signOut // sign-outs under way, by the request's ID
 	seen   []Request
 	amend  func(*RespondOptions)
 	last   string
+
+	signsMetadata bool
 }
 
 // NewSAML makes a provider with a fresh key. It serves under the path of SAMLOptions.BaseURL.
@@ -73,7 +76,7 @@ func NewSAML(o SAMLOptions) (*SAMLIdP, error) {
 	if _, ok := samlManners[o.Profile]; !ok {
 		return nil, fmt.Errorf("no SAML profile %q", o.Profile)
 	}
-	p := &SAMLIdP{opts: o, base: base, people: slices.Clone(o.People), sps: slices.Clone(o.SPs), sso: map[string]samlLogin{}}
+	p := &SAMLIdP{opts: o, base: base, people: slices.Clone(o.People), sps: slices.Clone(o.SPs), sso: map[string]samlLogin{}, outs: map[string]signOut{}}
 	k, err := p.newKey()
 	if err != nil {
 		return nil, err
