@@ -1,0 +1,415 @@
+package xmlguard
+
+import "bytes"
+
+// guard is one run over one document.
+type guard struct {
+	scanner
+	names
+	kind         Kind
+	comments     bool
+	elementLimit int
+	elements     int
+
+	frames [maxDepth]frame
+	depth  int
+
+	attributes [maxAttributes]attribute
+	count      int // of attributes of the element being read
+
+	ids map[string]struct{}
+	signed
+}
+
+// frame is an element that is open.
+type frame struct {
+	name     []byte // as written, for the end tag
+	role     role
+	step     uint8 // how far along its content it is
+	counts   [maxParts]uint16
+	id       []byte
+	offset   int // of the start tag
+	content  int // where the content begins
+	elements int // elements of the document when it began
+	undo     int
+	words    bool // text that is not white space
+	split    bool // a comment stands in it
+	children bool
+}
+
+type attribute struct {
+	prefix, local []byte
+	value         []byte // as written
+	ns            namespace
+	offset        int
+}
+
+// document reads all of it: a declaration, one root, white space.
+func (g *guard) document() error {
+	g.at = 0
+	if err := g.declaration(); err != nil {
+		return err
+	}
+	for g.more() {
+		if g.b[g.at] != '<' {
+			if err := g.characters(); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := g.tag(); err != nil {
+			return err
+		}
+	}
+	switch {
+	case g.depth > 0:
+		return g.xml("end-tag")
+	case g.elements == 0:
+		return g.xml("empty")
+	}
+	return g.finish()
+}
+
+// characters reads what stands between two tags.
+func (g *guard) characters() error {
+	start := g.at
+	if g.depth == 0 {
+		g.spaces()
+		if g.more() && g.b[g.at] != '<' {
+			return g.xml("text-outside-root")
+		}
+		return nil
+	}
+	blank, err := g.text()
+	if err != nil || blank {
+		return err
+	}
+	f := &g.frames[g.depth-1]
+	f.words = true
+	if f.split {
+		return &Error{Rule: "comment-in-text", Offset: start}
+	}
+	if grammar[f.role].text == structure {
+		return &Error{Rule: "text-in-structure", Shape: true, Offset: start}
+	}
+	return nil
+}
+
+func (g *guard) tag() error {
+	if g.at+1 >= len(g.b) {
+		return g.xml("syntax")
+	}
+	switch g.b[g.at+1] {
+	case '?':
+		return g.xml("processing-instruction")
+	case '!':
+		return g.comment()
+	case '/':
+		return g.end()
+	default:
+		return g.start()
+	}
+}
+
+// comment reads one between elements; only metadata comes this far with any.
+func (g *guard) comment() error {
+	body := g.b[g.at+len("<!--"):]
+	end := bytes.Index(body, []byte("--"))
+	if end < 0 || end+2 >= len(body) || body[end+2] != '>' {
+		return g.xml("comment-in-text")
+	}
+	if g.depth > 0 {
+		f := &g.frames[g.depth-1]
+		f.split = true
+		if f.words {
+			return g.xml("comment-in-text")
+		}
+	}
+	g.at += len("<!--") + end + len("-->")
+	return nil
+}
+
+// start reads a start tag, or the tag of an empty element.
+func (g *guard) start() error {
+	offset := g.at
+	switch {
+	case g.depth == 0 && g.elements > 0:
+		return g.xml("second-root")
+	case g.depth == maxDepth:
+		return g.xml("too-deep")
+	case g.elements == g.elementLimit:
+		return g.xml("too-many-elements")
+	}
+	g.at++
+	nameAt := g.at
+	prefix, local, err := g.name()
+	if err != nil {
+		return err
+	}
+	f := &g.frames[g.depth]
+	*f = frame{name: g.b[nameAt:g.at], offset: offset, elements: g.elements, undo: len(g.undo)}
+	g.depth++
+	g.elements++
+	empty, err := g.inside()
+	if err != nil {
+		return err
+	}
+	after := g.at
+	g.at = offset // what is found wrong from here on is wrong with this tag
+	ns, err := g.expand(prefix)
+	if err != nil {
+		return err
+	}
+	if err := g.uniqueIDs(f); err != nil {
+		return err
+	}
+	if err := g.place(ns, local); err != nil {
+		return err
+	}
+	if err := g.size(prefix); err != nil {
+		return err
+	}
+	g.at = after
+	f.content = after
+	if empty {
+		g.grown += len(f.name) + 2
+		return g.leaveElement(after)
+	}
+	return nil
+}
+
+// inside reads the attributes up to the > and reports whether the element is empty.
+func (g *guard) inside() (empty bool, err error) {
+	declared := 0
+	for g.count = 0; ; {
+		spaced := g.spaces()
+		if g.next('>') {
+			return false, nil
+		}
+		if g.next('/') {
+			if !g.next('>') {
+				return false, g.xml("syntax")
+			}
+			return true, nil
+		}
+		if !spaced || !g.more() {
+			return false, g.xml("syntax")
+		}
+		a, err := g.attribute()
+		if err != nil {
+			return false, err
+		}
+		if prefix, is := declares(a); is {
+			declared++
+			if declared > maxXMLNS {
+				return false, g.xml("too-many-xmlns")
+			}
+			if err := g.declare(prefix, a); err != nil {
+				return false, err
+			}
+			continue
+		}
+		if g.count == maxAttributes {
+			return false, g.xml("too-many-attributes")
+		}
+		g.attributes[g.count] = a
+		g.count++
+	}
+}
+
+func (g *guard) attribute() (attribute, error) {
+	a := attribute{offset: g.at}
+	var err error
+	if a.prefix, a.local, err = g.name(); err != nil {
+		return a, err
+	}
+	g.spaces()
+	if !g.next('=') {
+		return a, g.xml("syntax")
+	}
+	g.spaces()
+	a.value, err = g.value()
+	return a, err
+}
+
+// declares tells a namespace declaration and the prefix it is for.
+func declares(a attribute) (prefix []byte, is bool) {
+	if len(a.prefix) == 0 {
+		return nil, string(a.local) == "xmlns"
+	}
+	return a.local, string(a.prefix) == "xmlns"
+}
+
+// declare binds a prefix. One element must not declare it twice, not even alike.
+func (g *guard) declare(prefix []byte, a attribute) error {
+	f := &g.frames[g.depth-1]
+	if p, known := g.prefixes[string(prefix)]; known {
+		for _, c := range g.undo[f.undo:] {
+			if c.prefix == p {
+				return &Error{Rule: "duplicate-attribute", Offset: a.offset}
+			}
+		}
+	}
+	if broken := g.bind(prefix, g.decoded(a.value)); broken != "" {
+		return &Error{Rule: broken, Offset: a.offset}
+	}
+	return nil
+}
+
+// expand resolves the prefixes of the element and its attributes (Namespaces in XML 1.0 §6).
+func (g *guard) expand(prefix []byte) (namespace, error) {
+	_, ns, ok := g.resolve(prefix)
+	if !ok || ns == nsXML {
+		return 0, g.xml("undeclared-prefix")
+	}
+	for i := range g.count {
+		a := &g.attributes[i]
+		if len(a.prefix) == 0 {
+			continue // no namespace, whatever the default one is
+		}
+		if _, a.ns, ok = g.resolve(a.prefix); !ok {
+			return 0, &Error{Rule: "undeclared-prefix", Offset: a.offset}
+		}
+		if a.ns == nsXML && string(a.local) != "lang" {
+			return 0, &Error{Rule: "xml-attribute", Offset: a.offset}
+		}
+	}
+	return ns, g.compare()
+}
+
+// compare holds attributes against each other: no name twice, and no two namespaces whose order is in doubt. Canonical XML
+// orders by namespace name, then local name; goxmldsig by local name alone. Where the two differ, a signature that is
+// true for one is false for the other.
+func (g *guard) compare() error {
+	for i := 1; i < g.count; i++ {
+		a := &g.attributes[i]
+		for j := range i {
+			b := &g.attributes[j]
+			if a.ns == b.ns {
+				if len(a.local) == len(b.local) && string(a.local) == string(b.local) {
+					return &Error{Rule: "duplicate-attribute", Offset: a.offset}
+				}
+				continue
+			}
+			if a.ns == noNamespace || b.ns == noNamespace || g.comments && g.kind == Metadata {
+				continue
+			}
+			byName := bytes.Compare(a.local, b.local)
+			if byName == 0 || (g.list[a.ns] < g.list[b.ns]) != (byName < 0) {
+				return &Error{Rule: "attribute-order", Offset: a.offset}
+			}
+		}
+	}
+	return nil
+}
+
+// size adds up what exclusive canonicalisation will declare on this element (Exclusive XML Canonicalization §3). A long
+// namespace name on the root that a thousand children use is repeated a thousand times.
+func (g *guard) size(prefix []byte) error {
+	if g.kind == Metadata {
+		return nil
+	}
+	used := g.use(prefix)
+	for i := range g.count {
+		if a := &g.attributes[i]; len(a.prefix) > 0 {
+			used += g.use(a.prefix)
+		}
+	}
+	if used > maxUsedPrefixes {
+		return g.xml("too-many-xmlns")
+	}
+	if len(g.b)+g.grown > MaxBytes {
+		return g.xml("canonical-size")
+	}
+	return nil
+}
+
+// use counts one prefix that the canonical form has to declare here.
+func (g *guard) use(prefix []byte) int {
+	p, ns, ok := g.resolve(prefix)
+	if !ok || ns == noNamespace {
+		return 0
+	}
+	length := g.render(p, prefix)
+	g.grown += length
+	return min(length, 1)
+}
+
+// end reads an end tag.
+func (g *guard) end() error {
+	offset := g.at
+	g.at += len("</")
+	if g.depth == 0 {
+		return g.xml("end-tag")
+	}
+	name := g.frames[g.depth-1].name
+	if !bytes.HasPrefix(g.b[g.at:], name) {
+		return &Error{Rule: "end-tag", Offset: offset}
+	}
+	g.at += len(name)
+	g.spaces()
+	if !g.next('>') {
+		return &Error{Rule: "end-tag", Offset: offset}
+	}
+	return g.leaveElement(offset)
+}
+
+// leaveElement closes the innermost element, whose content ends at end.
+func (g *guard) leaveElement(end int) error {
+	f := &g.frames[g.depth-1]
+	if err := g.complete(f, g.b[f.content:end]); err != nil {
+		return err
+	}
+	g.leave(f.undo)
+	g.depth--
+	return nil
+}
+
+// uniqueIDs holds the attributes that some parser may take for an ID. A reference must find one element, whichever of
+// them a library goes by.
+func (g *guard) uniqueIDs(f *frame) error {
+	for i := range g.count {
+		a := &g.attributes[i]
+		if !isIDName(a.local) {
+			continue
+		}
+		if g.kind == Metadata || g.kind == SignedMetadata {
+			if len(a.prefix) > 0 || string(a.local) != "ID" {
+				continue
+			}
+		}
+		if len(a.prefix) > 0 {
+			return &Error{Rule: "id-prefix", Offset: a.offset}
+		}
+		value := g.decoded(a.value)
+		if len(value) > maxID || !isNCName(value) {
+			return &Error{Rule: "id", Offset: a.offset}
+		}
+		if _, twice := g.ids[string(value)]; twice {
+			return &Error{Rule: "duplicate-id", Offset: a.offset}
+		}
+		g.ids[string(value)] = struct{}{}
+		if string(a.local) == "ID" {
+			f.id = bytes.Clone(value)
+		}
+	}
+	return nil
+}
+
+func isIDName(local []byte) bool {
+	switch string(local) {
+	case "ID", "Id", "id", "AssertionID":
+		return true
+	}
+	return false
+}
+
+// find returns the value of an attribute without a prefix.
+func (g *guard) find(local string) (value []byte, ok bool) {
+	for i := range g.count {
+		if a := &g.attributes[i]; len(a.prefix) == 0 && string(a.local) == local {
+			return g.decoded(a.value), true
+		}
+	}
+	return nil, false
+}
