@@ -23,6 +23,9 @@ import (
 // patience is how long a page may take on a machine that is busy with other things.
 const patience = 60 * time.Second
 
+// CompanyIdP is a name that every Chromium here takes to this machine.
+const CompanyIdP = "idp.company.example"
+
 // Chromium is a running browser. What its people do is kept apart by Profile.
 type Chromium struct {
 	ctx context.Context //nolint:containedctx // chromedp's handle on the browser
@@ -37,6 +40,7 @@ func StartChromium(t testing.TB, trusted ...*TLS) *Chromium {
 		chromedp.DisableGPU,
 		chromedp.Flag("disable-quic", true),
 		chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("host-resolver-rules", "MAP "+CompanyIdP+" 127.0.0.1"),
 		chromedp.WindowSize(1000, 800),
 	)
 	var pins []string
@@ -301,6 +305,32 @@ func (tab *Tab) Pick(person string) (status int) {
 	return tab.must(tab.TryPick(person))
 }
 
+// Press clicks an element and waits for nothing: what follows is a page that leads on by itself.
+func (tab *Tab) Press(selector string) {
+	tab.t.Helper()
+	ctx, cancel := context.WithTimeout(tab.ctx, patience)
+	defer cancel()
+	if err := chromedp.Do(ctx, chromedp.Click(chromedp.CSS(selector))); err != nil {
+		tab.t.Fatalf("click %s: %v", selector, err)
+	}
+}
+
+// Lands waits until the tab rests on a page whose address begins with prefix, over pages that submit themselves.
+func (tab *Tab) Lands(prefix string) {
+	tab.t.Helper()
+	at := ""
+	deadline := time.Now().Add(patience)
+	for !strings.HasPrefix(at, prefix) {
+		if time.Now().After(deadline) {
+			tab.t.Fatalf("rests on %s, want %s: %s", at, prefix, tab.Text())
+		}
+		time.Sleep(20 * time.Millisecond)
+		if now, err := tab.tryEval("document.readyState == 'complete' ? location.href : ''"); err == nil && now != "" {
+			at = now
+		}
+	}
+}
+
 // Type fills in a field.
 func (tab *Tab) Type(selector, text string) {
 	tab.t.Helper()
@@ -311,12 +341,17 @@ func (tab *Tab) Type(selector, text string) {
 	}
 }
 
+// tryEval is Eval where the page may be on its way out.
+func (tab *Tab) tryEval(script string) (string, error) {
+	ctx, cancel := context.WithTimeout(tab.ctx, patience)
+	defer cancel()
+	return chromedp.Run(ctx, chromedp.Evaluate[string](script))
+}
+
 // Eval returns what a script on the page says, as a string.
 func (tab *Tab) Eval(script string) string {
 	tab.t.Helper()
-	ctx, cancel := context.WithTimeout(tab.ctx, patience)
-	defer cancel()
-	out, err := chromedp.Run(ctx, chromedp.Evaluate[string](script))
+	out, err := tab.tryEval(script)
 	if err != nil {
 		tab.t.Fatalf("evaluate %s: %v", script, err)
 	}

@@ -13,3 +13,10 @@ func readFile(t testing.TB, path string) string {
 	}
 	return string(text)
 }
+
+func writeFile(t testing.TB, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -30,20 +30,26 @@ const (
 	clientSecret = "planted-client-secret-5f1c"
 )
 
+// roleMappings give each of the people's groups its role.
+const roleMappings = "{kind: group, value: admins, role: Admin}, {kind: group, value: analysts, role: Analyst}, {kind: group, value: viewers, role: Viewer}"
+
 // Options shape a stack. The zero value is the demo's: plain http on loopback, SQLite, one tenant with one connection.
 type Options struct {
-	Store  string // a DSN; empty: SQLite in the stack's folder
-	Issuer string // of another provider than the pretend one; IdP is then nil
-	Secret string // its client secret
-	TLS    *TLS   // https on both sides, without --insecure
-	Extra  string // further top-level YAML
-	Tenant string // further keys of the tenant, YAML flow ("domains: [acme.example], ")
-	Policy string // a policy folder
-	Port   int    // of the dashboard; 0: a free one
-	Envoy  string // another Envoy than the newest supported: its program
-	Target string // and its release, for which the configuration is rendered
-	Client string // further keys of the connection, YAML flow ("client_auth: client_secret_post, ")
-	Beside *Stack // another gate of the same dashboard, behind an Envoy of its own: it shares Store, provider and root key
+	Store  string  // a DSN; empty: SQLite in the stack's folder
+	Issuer string  // of another provider than the pretend one; IdP is then nil
+	Secret string  // its client secret
+	TLS    *TLS    // https on both sides, without --insecure
+	Extra  string  // further top-level YAML
+	Tenant string  // further keys of the tenant, YAML flow ("domains: [acme.example], ")
+	Policy string  // a policy folder
+	Port   int     // of the dashboard; 0: a free one
+	Envoy  string  // another Envoy than the newest supported: its program
+	Target string  // and its release, for which the configuration is rendered
+	Client string  // further keys of the connection, YAML flow ("client_auth: client_secret_post, ")
+	Other  string  // a connection in place of the OpenID one, YAML flow ("{id: acme-saml, protocol: saml, …}"); IdP is then nil
+	More   string  // further tenants, items of a YAML list
+	SAML   []*SAML // connections over SAML; the one without a tenant stands in for the OpenID one
+	Beside *Stack  // another gate of the same dashboard, behind an Envoy of its own: it shares Store, provider and root key
 }
 
 // TLS is a throw-away certificate for localhost and 127.0.0.1, and the file of the authority that signed it.
@@ -56,6 +62,7 @@ type Stack struct {
 	URL      string // of the dashboard, through Envoy
 	Host     string // host:port of URL
 	Door     string // where this stack's Envoy listens: at Host's port, but for a stack beside another
+	SAML     []*SAML
 	Gate     *Process
 	Envoy    *Process
 	IdP      *idptest.OP
@@ -94,12 +101,25 @@ func NewStack(t testing.TB, o Options) *Stack {
 	s.Door = fmt.Sprintf("127.0.0.1:%d", port)
 	s.URL = scheme + "://" + s.Host
 	issuer, secret := o.Issuer, o.Secret
+	if o.Beside == nil {
+		s.SAML = o.SAML
+		for _, c := range s.SAML {
+			c.text = s.prepareSAML(c, o.TLS)
+		}
+	}
 	if o.Beside != nil {
-		s.Host, s.URL, s.IdP, s.IdPURL = o.Beside.Host, o.Beside.URL, o.Beside.IdP, o.Beside.IdPURL
+		s.Host, s.URL, s.IdP, s.IdPURL, s.SAML = o.Beside.Host, o.Beside.URL, o.Beside.IdP, o.Beside.IdPURL, o.Beside.SAML
 		o.Extra += fmt.Sprintf("root_key: {file: %q}\n", filepath.Join(o.Beside.Dir, "root.key"))
 		issuer, secret = s.IdPURL, clientSecret
 	}
-	if issuer == "" {
+	for _, c := range s.SAML {
+		if c.Tenant == "" {
+			o.Other = c.text
+			continue
+		}
+		o.More += fmt.Sprintf("  - {id: %s, slug: %s, domains: [%s.example], role_mappings: [%s], connections: [%s]}\n", c.Tenant, c.Tenant, c.Tenant, roleMappings, c.text)
+	}
+	if issuer == "" && o.Other == "" {
 		s.startIdP(o)
 		issuer, secret = s.IdPURL, clientSecret
 	}
@@ -107,6 +127,11 @@ func NewStack(t testing.TB, o Options) *Stack {
 	s.Gate = Start(t, dir, []string{"E2E_SECRET=" + secret}, Binary(t), s.serveArgs()...)
 	s.WaitReady()
 	s.startEnvoy(envoyPath, o)
+	if o.Beside == nil {
+		for _, c := range s.SAML {
+			s.introduce(c)
+		}
+	}
 	return s
 }
 
@@ -192,11 +217,16 @@ func (s *Stack) writeConfig(o Options, issuer string) {
 		tls = fmt.Sprintf("tls: {cert: %q, key: %q}, ", o.TLS.Cert, o.TLS.Key)
 	}
 	fmt.Fprintf(&b, "envoy: {listen: %q, %sdashboard: %q, streams: [/ws]}\n", s.Door, tls, s.Upstream.Addr)
+	connection := o.Other
+	if connection == "" {
+		connection = fmt.Sprintf("{id: acme-idp, protocol: oidc, provider: generic, issuer: %q, client_id: %s, %sclient_secret: {env: E2E_SECRET}}", issuer, clientID, o.Client)
+	}
 	fmt.Fprintf(&b, `tenants:
   - {id: acme, slug: acme, %s
-     role_mappings: [{kind: group, value: admins, role: Admin}, {kind: group, value: analysts, role: Analyst}, {kind: group, value: viewers, role: Viewer}],
-     connections: [{id: acme-idp, protocol: oidc, provider: generic, issuer: %q, client_id: %s, %sclient_secret: {env: E2E_SECRET}}]}
-`, o.Tenant, issuer, clientID, o.Client)
+     role_mappings: [%s],
+     connections: [%s]}
+`, o.Tenant, roleMappings, connection)
+	b.WriteString(o.More)
 	b.WriteString(o.Extra)
 	if err := os.WriteFile(s.Config, []byte(b.String()), 0o600); err != nil {
 		s.T.Fatal(err)
