@@ -70,6 +70,11 @@ func wantsConnection(r session.Revocation) error {
 	return nil
 }
 
+// namedSessions are the live sessions of a NameID's value; conditions go on from $4. That the hash is not empty lets the
+// database use the index, which has no other.
+const namedSessions = `SELECT s.id_hash, s.idp_sid, (SELECT n.name_id FROM session_name_ids n WHERE n.id_hash = s.id_hash) FROM sessions s
+	WHERE s.tenant = $1 AND s.idp_subject_hash = $2 AND s.idp_subject_hash <> '' AND s.revoked_at = 0 AND s.abs_expiry > $3`
+
 // signOut ends the sessions of a NameID. The caller holds the lock of the connection's row, which every sign-in shares:
 // one that is being written is waited for and ended here, a later one meets what signOut leaves behind.
 func (t *tx) signOut(ctx context.Context, id tenant.ID, r session.Revocation, where string, args []any) (int, error) {
@@ -92,8 +97,7 @@ func (t *tx) signOut(ctx context.Context, id tenant.ID, r session.Revocation, wh
 			hashes = append(hashes, hash)
 		}
 		return nil
-	}, `SELECT s.id_hash, s.idp_sid, (SELECT n.name_id FROM session_name_ids n WHERE n.id_hash = s.id_hash) FROM sessions s
-		WHERE s.tenant = $1 AND s.idp_subject_hash = $2 AND s.idp_subject_hash <> '' AND s.revoked_at = 0 AND s.abs_expiry > $3`+where, args...)
+	}, namedSessions+where, args...)
 	if err != nil {
 		return 0, fmt.Errorf("find sessions of a NameID: %w", err)
 	}

@@ -45,7 +45,7 @@ type World struct {
 
 // Run runs the suite; open is called once a test.
 func Run(t *testing.T, open func(t *testing.T) World) {
-	for _, group := range [][]promise{getPromises(), signInPromises(), revokePromises(), racePromises()} {
+	for _, group := range [][]promise{getPromises(), signInPromises(), revokePromises(), samlPromises(), racePromises()} {
 		for _, p := range group {
 			t.Run(p.name, func(t *testing.T) { p.keep(t, open(t)) })
 		}
