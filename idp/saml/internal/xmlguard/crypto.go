@@ -1,12 +1,15 @@
 package xmlguard
 
-import "bytes"
+import (
+	"bytes"
+	"slices"
+)
 
 // signed is what the parts of one Signature or EncryptedAssertion say about each other.
 type signed struct {
-	success         bool // the Status of a Response
-	rootSigned      bool // SignedMetadata: the root's signature was met
-	parent          []byte
+	success         bool   // the Status of a Response
+	rootSigned      bool   // SignedMetadata: the root's signature was met
+	signedID        []byte // the ID of the element that the Signature stands in
 	signatureMethod string
 	digestMethod    string
 	dataMethod      string
@@ -30,76 +33,47 @@ const (
 	moreDSig           = "http://www.w3.org/2001/04/xmldsig-more#"
 )
 
-// begin holds an element that starts to what its role asks of its attributes.
-func (g *guard) begin(f *frame) error {
-	switch f.role {
-	case response, logoutRequest, logoutResponse, assertion:
-		if f.role == assertion {
-			g.forget()
-		}
-		return g.versioned(f)
-	case entity:
-		if g.kind == SignedMetadata && g.depth == 1 && f.id == nil {
-			return g.shape("no-id")
-		}
-	case statusCode:
-		value, ok := g.find("Value")
-		if !ok {
-			return g.shape("no-status-code")
-		}
-		if g.frames[g.depth-2].role == status { // the top one; a code within it says more of it
-			g.success = g.kind == Response && string(value) == algorithmSuccess
-		}
-	case signature:
-		g.parent, g.transformsSeen = g.frames[g.depth-2].id, 0
-	case canonicalizationMethod:
-		return g.algorithm("c14n-algorithm", algorithmExcC14N)
-	case signatureMethod:
-		g.signatureMethod = g.algorithmName()
-	case digestMethod:
-		g.digestMethod = g.algorithmName()
-	case reference:
-		return g.referenceURI()
-	case transform:
-		return g.transform()
-	case inclusiveNamespaces:
-		return g.prefixList()
-	case encryptedAssertion:
-		g.encryptedKeys = 0
-	case encryptedData:
-		if kind, ok := g.find("Type"); ok && string(kind) != typeElement {
-			return g.shape("encrypted-type")
-		}
-	case encryptedKey:
-		g.encryptedKeys++
-		if g.encryptedKeys > 1 {
-			return g.shape("two-encrypted-keys")
-		}
-	case dataMethod:
-		g.dataMethod = g.algorithmName()
-		if nonceAndTag(g.dataMethod) == 0 {
-			return g.shape("encryption-algorithm")
-		}
-	case keyMethod:
-		return g.algorithm("encryption-algorithm", uriXEnc+"rsa-oaep-mgf1p", uriXEnc11+"rsa-oaep")
-	case keyDigest:
-		return g.algorithm("encryption-algorithm", algorithmSHA1, algorithmSHA256, algorithmSHA384, algorithmSHA512)
-	case keyMGF:
-		return g.algorithm("encryption-algorithm", uriXEnc11+"mgf1sha1", uriXEnc11+"mgf1sha256", uriXEnc11+"mgf1sha384",
-			uriXEnc11+"mgf1sha512")
-	default: // nothing is asked of the attributes of the rest here
+// versioned holds a message or assertion to its version, and to an ID by which it can be signed and burnt.
+func (g *guard) versioned() error {
+	if version, _ := g.find("Version"); string(version) != "2.0" {
+		return g.shape("version")
+	}
+	return g.identified()
+}
+
+func (g *guard) identified() error {
+	if g.innermost().id == nil {
+		return g.shape("no-id")
 	}
 	return nil
 }
 
-// versioned holds a message or assertion to its version, and to an ID by which it can be signed and burnt.
-func (g *guard) versioned(f *frame) error {
-	if version, _ := g.find("Version"); string(version) != "2.0" {
-		return g.shape("version")
+func (g *guard) assertion() error {
+	g.forget()
+	return g.versioned()
+}
+
+// entity wants an ID of the root that a signature has to refer to.
+func (g *guard) entity() error {
+	if g.kind != SignedMetadata || g.depth > 1 {
+		return nil
 	}
-	if f.id == nil {
-		return g.shape("no-id")
+	return g.identified()
+}
+
+func (g *guard) statusCode() error {
+	value, ok := g.find("Value")
+	if !ok {
+		return g.shape("no-status-code")
 	}
+	if g.parent().role == status { // the top one; a code within it says more of it
+		g.success = string(value) == algorithmSuccess
+	}
+	return nil
+}
+
+func (g *guard) signature() error {
+	g.signedID, g.transformsSeen = g.parent().id, 0
 	return nil
 }
 
@@ -108,14 +82,24 @@ func (g *guard) algorithmName() string {
 	return string(name)
 }
 
-func (g *guard) algorithm(rule string, allowed ...string) error {
-	name := g.algorithmName()
-	for _, a := range allowed {
-		if name == a {
-			return nil
+// algorithm makes the check that an element names one of the algorithms.
+func algorithm(rule string, allowed ...string) func(*guard) error {
+	return func(g *guard) error {
+		if !slices.Contains(allowed, g.algorithmName()) {
+			return g.shape(rule)
 		}
+		return nil
 	}
-	return g.shape(rule)
+}
+
+func (g *guard) signing() error {
+	g.signatureMethod = g.algorithmName()
+	return nil
+}
+
+func (g *guard) digesting() error {
+	g.digestMethod = g.algorithmName()
+	return nil
 }
 
 // referenceURI holds a Reference to the element that its Signature stands in (SAML 2.0 Core §5.4.2).
@@ -124,7 +108,7 @@ func (g *guard) referenceURI() error {
 	switch {
 	case len(uri) == 0:
 		return g.shape("reference-empty")
-	case len(g.parent) == 0 || uri[0] != '#' || !bytes.Equal(uri[1:], g.parent):
+	case len(g.signedID) == 0 || uri[0] != '#' || !bytes.Equal(uri[1:], g.signedID):
 		return g.shape("reference-uri")
 	}
 	return nil
@@ -133,16 +117,17 @@ func (g *guard) referenceURI() error {
 // transform holds the transforms to SAML 2.0 Core §5.4.4, in the one order that works.
 func (g *guard) transform() error {
 	g.transformsSeen++
+	want := algorithmExcC14N
 	if g.transformsSeen == 1 {
-		return g.algorithm("transforms", algorithmEnveloped)
+		want = algorithmEnveloped
 	}
-	return g.algorithm("transforms", algorithmExcC14N)
+	return algorithm("transforms", want)(g)
 }
 
 // prefixList reads an InclusiveNamespaces (Exclusive XML Canonicalization §2). #default is refused: goxmldsig does not
 // know it. That each prefix means something somewhere is looked at when the document has been read.
 func (g *guard) prefixList() error {
-	if up := &g.frames[g.depth-2]; up.role == transform && g.transformsSeen != 2 {
+	if g.parent().role == transform && g.transformsSeen != 2 {
 		return g.shape("prefix-list") // the enveloped-signature transform takes none
 	}
 	list, ok := g.find("PrefixList")
@@ -160,44 +145,8 @@ func (g *guard) prefixList() error {
 	return nil
 }
 
-// complete holds an element that ends to what must have been in it. inner is its content as written.
-func (g *guard) complete(f *frame, inner []byte) error {
-	c := &grammar[f.role]
-	for i := range c.parts {
-		if p := &c.parts[i]; int(f.counts[i]) < p.least {
-			return &Error{Rule: p.none, Shape: true, Offset: f.offset}
-		}
-	}
-	broken := ""
-	switch f.role {
-	case response:
-		broken = g.responseContent(f)
-	case digestValue:
-		broken = lengthRule(g.decoded(inner), "digest-length", digestLength(g.digestMethod))
-	case signatureValue:
-		broken = lengthRule(g.decoded(inner), "signature-length", signatureLength(g.signatureMethod))
-	case dataCipherValue:
-		broken = lengthRule(g.decoded(inner), "ciphertext-length", cipherLength(g.dataMethod))
-	case keyCipherValue:
-		broken = lengthRule(g.decoded(inner), "key-length", between(128, 1024))
-	case encryptedAssertion:
-		if g.encryptedKeys == 0 {
-			broken = "no-encrypted-key"
-		}
-	case keyMaterial, dataKeyInfo:
-		if g.elements-f.elements > maxKeyElements || len(inner) > maxKeyInfo {
-			broken = "key-info"
-		}
-	default: // the counts above were all
-	}
-	if broken != "" {
-		return &Error{Rule: broken, Shape: true, Offset: f.offset}
-	}
-	return nil
-}
-
 // responseContent holds Status and content against each other (SAML 2.0 Core §3.2.2.1, Profiles §4.1.4.2).
-func (g *guard) responseContent(f *frame) string {
+func (g *guard) responseContent(f *frame, _ []byte) string {
 	const plain, encrypted = 4, 5 // places in the grammar of response
 	switch held := f.counts[plain] + f.counts[encrypted]; {
 	case held > 1:
@@ -221,9 +170,4 @@ func (g *guard) finish() error {
 		}
 	}
 	return nil
-}
-
-func (g *guard) init() {
-	g.names.init()
-	g.ids = map[string]struct{}{}
 }

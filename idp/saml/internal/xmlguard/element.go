@@ -44,6 +44,14 @@ type attribute struct {
 	offset        int
 }
 
+func (g *guard) init() {
+	g.names.init()
+	g.ids = map[string]struct{}{}
+}
+
+func (g *guard) innermost() *frame { return &g.frames[g.depth-1] }
+func (g *guard) parent() *frame    { return &g.frames[g.depth-2] }
+
 // document reads all of it: a declaration, one root, white space.
 func (g *guard) document() error {
 	g.at = 0
@@ -84,7 +92,7 @@ func (g *guard) characters() error {
 	if err != nil || blank {
 		return err
 	}
-	f := &g.frames[g.depth-1]
+	f := g.innermost()
 	f.words = true
 	if f.split {
 		return &Error{Rule: "comment-in-text", Offset: start}
@@ -119,7 +127,7 @@ func (g *guard) comment() error {
 		return g.xml("comment-in-text")
 	}
 	if g.depth > 0 {
-		f := &g.frames[g.depth-1]
+		f := g.innermost()
 		f.split = true
 		if f.words {
 			return g.xml("comment-in-text")
@@ -242,7 +250,7 @@ func declares(a attribute) (prefix []byte, is bool) {
 
 // declare binds a prefix. One element must not declare it twice, not even alike.
 func (g *guard) declare(prefix []byte, a attribute) error {
-	f := &g.frames[g.depth-1]
+	f := g.innermost()
 	if p, known := g.prefixes[string(prefix)]; known {
 		for _, c := range g.undo[f.undo:] {
 			if c.prefix == p {
@@ -356,7 +364,7 @@ func (g *guard) end() error {
 
 // leaveElement closes the innermost element, whose content ends at end.
 func (g *guard) leaveElement(end int) error {
-	f := &g.frames[g.depth-1]
+	f := g.innermost()
 	if err := g.complete(f, g.b[f.content:end]); err != nil {
 		return err
 	}

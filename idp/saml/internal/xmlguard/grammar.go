@@ -82,6 +82,9 @@ type content struct {
 	text  textRule
 	parts []part
 	rest  role // of children that are none of parts; nothing: there are none
+
+	start func(*guard) error                        // looks at the attributes of the innermost element
+	end   func(*guard, *frame, []byte) (bad string) // looks at the content as written; bad is the rule it breaks
 }
 
 const (
@@ -102,10 +105,8 @@ func several(ns namespace, local string, r role, step uint8) part {
 }
 
 // grammar is SAML 2.0 Core §2 and §3, XML Signature §4 and XML Encryption §3, cut down to what is taken.
-//
-//nolint:gochecknoglobals // a table of constants, written once at start and never again
 var grammar = [roles]content{
-	response: {parts: []part{
+	response: {start: (*guard).versioned, end: (*guard).responseContent, parts: []part{
 		maybe(nsAssertion, "Issuer", leaf, 0, "two-issuers"),
 		maybe(nsDSig, "Signature", signature, 1, "two-signatures"),
 		maybe(nsProtocol, "Extensions", extensions, 2, "two-extensions"),
@@ -113,13 +114,13 @@ var grammar = [roles]content{
 		maybe(nsAssertion, "Assertion", assertion, 4, "two-assertions"),
 		maybe(nsAssertion, "EncryptedAssertion", encryptedAssertion, 4, "two-assertions"),
 	}},
-	logoutResponse: {parts: []part{
+	logoutResponse: {start: (*guard).versioned, parts: []part{
 		one(nsAssertion, "Issuer", leaf, 0, "no-issuer", "two-issuers"),
 		maybe(nsDSig, "Signature", signature, 1, "two-signatures"),
 		maybe(nsProtocol, "Extensions", extensions, 2, "two-extensions"),
 		one(nsProtocol, "Status", status, 3, "no-status", "two-statuses"),
 	}},
-	logoutRequest: {parts: []part{
+	logoutRequest: {start: (*guard).versioned, parts: []part{
 		one(nsAssertion, "Issuer", leaf, 0, "no-issuer", "two-issuers"),
 		maybe(nsDSig, "Signature", signature, 1, "two-signatures"),
 		maybe(nsProtocol, "Extensions", extensions, 2, "two-extensions"),
@@ -127,7 +128,7 @@ var grammar = [roles]content{
 		several(nsProtocol, "SessionIndex", leaf, 4),
 	}},
 	// Metadata is read by name and from the descriptor that is wanted, so its shape is its reader's.
-	entity: {text: mixed, rest: entity},
+	entity: {start: (*guard).entity, text: mixed, rest: entity},
 
 	leaf:  {text: words},
 	blank: {},
@@ -137,9 +138,9 @@ var grammar = [roles]content{
 		maybe(nsProtocol, "StatusMessage", leaf, 1, "two-status-messages"),
 		maybe(nsProtocol, "StatusDetail", extensions, 2, "two-status-details"),
 	}},
-	statusCode: {parts: []part{maybe(nsProtocol, "StatusCode", statusCode, 0, "two-status-codes")}},
+	statusCode: {start: (*guard).statusCode, parts: []part{maybe(nsProtocol, "StatusCode", statusCode, 0, "two-status-codes")}},
 
-	assertion: {parts: []part{
+	assertion: {start: (*guard).assertion, parts: []part{
 		one(nsAssertion, "Issuer", leaf, 0, "no-issuer", "two-issuers"),
 		maybe(nsDSig, "Signature", signature, 1, "two-signatures"),
 		one(nsAssertion, "Subject", subject, 2, "no-subject", "two-subjects"),
@@ -176,9 +177,9 @@ var grammar = [roles]content{
 	samlAttribute:      {parts: []part{several(nsAssertion, "AttributeValue", attributeValue, 0)}},
 	attributeValue:     {text: mixed, rest: attributeValue},
 	extensions:         {text: mixed, rest: extensions},
-	keyMaterial:        {text: mixed, rest: keyMaterial},
+	keyMaterial:        {end: (*guard).keyInfo, text: mixed, rest: keyMaterial},
 
-	signature: {parts: []part{
+	signature: {start: (*guard).signature, parts: []part{
 		one(nsDSig, "SignedInfo", signedInfo, 0, "no-signed-info", "two-signed-infos"),
 		one(nsDSig, "SignatureValue", signatureValue, 1, "no-signature-value", "two-signature-values"),
 		maybe(nsDSig, "KeyInfo", keyMaterial, 2, "two-key-infos"),
@@ -188,48 +189,49 @@ var grammar = [roles]content{
 		one(nsDSig, "SignatureMethod", signatureMethod, 1, "no-signature-method", "two-signature-methods"),
 		one(nsDSig, "Reference", reference, 2, "no-reference", "two-references"),
 	}},
-	canonicalizationMethod: {parts: []part{maybe(nsExcC14N, "InclusiveNamespaces", inclusiveNamespaces, 0, "prefix-list")}},
-	inclusiveNamespaces:    {},
-	signatureMethod:        {},
-	reference: {parts: []part{
+	canonicalizationMethod: {start: algorithm("c14n-algorithm", algorithmExcC14N), parts: []part{maybe(nsExcC14N, "InclusiveNamespaces", inclusiveNamespaces, 0, "prefix-list")}},
+	inclusiveNamespaces:    {start: (*guard).prefixList},
+	signatureMethod:        {start: (*guard).signing},
+	reference: {start: (*guard).referenceURI, parts: []part{
 		one(nsDSig, "Transforms", transforms, 0, "transforms", "transforms"),
 		one(nsDSig, "DigestMethod", digestMethod, 1, "no-digest-method", "two-digest-methods"),
 		one(nsDSig, "DigestValue", digestValue, 2, "no-digest-value", "two-digest-values"),
 	}},
 	transforms:     {parts: []part{{nsDSig, "Transform", transform, 0, 2, 2, "transforms", "transforms"}}},
-	transform:      {parts: []part{maybe(nsExcC14N, "InclusiveNamespaces", inclusiveNamespaces, 0, "prefix-list")}},
-	digestMethod:   {},
-	digestValue:    {text: words},
-	signatureValue: {text: words},
+	transform:      {start: (*guard).transform, parts: []part{maybe(nsExcC14N, "InclusiveNamespaces", inclusiveNamespaces, 0, "prefix-list")}},
+	digestMethod:   {start: (*guard).digesting},
+	digestValue:    {end: (*guard).digestLength, text: words},
+	signatureValue: {end: (*guard).signatureLength, text: words},
 
-	encryptedAssertion: {parts: []part{
+	encryptedAssertion: {start: (*guard).encryptedAssertion, end: (*guard).encryptedKey, parts: []part{
 		one(nsXEnc, "EncryptedData", encryptedData, 0, "no-encrypted-data", "two-encrypted-data"),
 		maybe(nsXEnc, "EncryptedKey", encryptedKey, 1, "two-encrypted-keys"),
 	}},
-	encryptedData: {parts: []part{
+	encryptedData: {start: (*guard).encryptedData, parts: []part{
 		one(nsXEnc, "EncryptionMethod", dataMethod, 0, "encryption-algorithm", "encryption-algorithm"),
 		maybe(nsDSig, "KeyInfo", dataKeyInfo, 1, "two-key-infos"),
 		one(nsXEnc, "CipherData", dataCipher, 2, "no-cipher-data", "two-cipher-data"),
 	}},
-	encryptedKey: {parts: []part{
+	encryptedKey: {start: (*guard).countKey, parts: []part{
 		one(nsXEnc, "EncryptionMethod", keyMethod, 0, "encryption-algorithm", "encryption-algorithm"),
 		maybe(nsDSig, "KeyInfo", keyMaterial, 1, "two-key-infos"),
 		one(nsXEnc, "CipherData", keyCipher, 2, "no-cipher-data", "two-cipher-data"),
 		maybe(nsXEnc, "ReferenceList", referenceList, 3, "two-reference-lists"),
 		maybe(nsXEnc, "CarriedKeyName", leaf, 4, "two-carried-key-names"),
 	}},
-	dataMethod: {},
-	keyMethod: {parts: []part{
+	dataMethod: {start: (*guard).encrypting},
+	keyMethod: {start: algorithm("encryption-algorithm", uriXEnc+"rsa-oaep-mgf1p", uriXEnc11+"rsa-oaep"), parts: []part{
 		maybe(nsDSig, "DigestMethod", keyDigest, 0, "encryption-algorithm"),
 		maybe(nsXEnc11, "MGF", keyMGF, 0, "encryption-algorithm"),
 	}},
-	keyDigest:       {},
-	keyMGF:          {},
-	dataKeyInfo:     {parts: []part{maybe(nsXEnc, "EncryptedKey", encryptedKey, 0, "two-encrypted-keys")}, rest: keyMaterial},
+	keyDigest: {start: algorithm("encryption-algorithm", algorithmSHA1, algorithmSHA256, algorithmSHA384, algorithmSHA512)},
+	keyMGF: {start: algorithm("encryption-algorithm", uriXEnc11+"mgf1sha1", uriXEnc11+"mgf1sha256", uriXEnc11+"mgf1sha384",
+		uriXEnc11+"mgf1sha512")},
+	dataKeyInfo:     {end: (*guard).keyInfo, parts: []part{maybe(nsXEnc, "EncryptedKey", encryptedKey, 0, "two-encrypted-keys")}, rest: keyMaterial},
 	dataCipher:      {parts: []part{one(nsXEnc, "CipherValue", dataCipherValue, 0, "no-cipher-value", "two-cipher-values")}},
 	keyCipher:       {parts: []part{one(nsXEnc, "CipherValue", keyCipherValue, 0, "no-cipher-value", "two-cipher-values")}},
-	dataCipherValue: {text: words},
-	keyCipherValue:  {text: words},
+	dataCipherValue: {end: (*guard).cipherLength, text: words},
+	keyCipherValue:  {end: (*guard).keyLength, text: words},
 	referenceList:   {parts: []part{several(nsXEnc, "DataReference", blank, 0)}},
 }
 

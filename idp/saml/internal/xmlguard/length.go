@@ -1,5 +1,7 @@
 package xmlguard
 
+import "slices"
+
 // lengthRule holds a base64 text to padded base64 (RFC 4648 §4, white space aside) without stray bits, of a length that fits.
 // It returns the rule broken.
 func lengthRule(text []byte, rule string, fits func(int) bool) string {
@@ -14,8 +16,6 @@ func lengthRule(text []byte, rule string, fits func(int) bool) string {
 }
 
 // base64Values tells the six bits of a character; 64 is white space, 65 padding, 66 anything else.
-//
-//nolint:gochecknoglobals // a table of constants, written once at start and never again
 var base64Values = func() (table [256]uint8) {
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 	for i := range table {
@@ -57,66 +57,64 @@ func base64Length(text []byte) (n int, ok bool) {
 }
 
 func exactly(lengths ...int) func(int) bool {
-	return func(n int) bool {
-		for _, l := range lengths {
-			if n == l {
-				return true
-			}
-		}
-		return false
-	}
+	return func(n int) bool { return slices.Contains(lengths, n) }
 }
 
 func between(least, most int) func(int) bool {
 	return func(n int) bool { return n >= least && n <= most }
 }
 
-// digestLength is how long a digest is. One of another algorithm is bounded here and refused by the verifier.
-func digestLength(algorithm string) func(int) bool {
-	switch algorithm {
+// digestLength is that of the algorithm. A digest of another algorithm is bounded here and refused by the verifier.
+func (g *guard) digestLength(_ *frame, text []byte) string {
+	fits := between(1, 64)
+	switch g.digestMethod {
 	case algorithmSHA1:
-		return exactly(20)
+		fits = exactly(20)
 	case algorithmSHA256:
-		return exactly(32)
+		fits = exactly(32)
 	case algorithmSHA384:
-		return exactly(48)
+		fits = exactly(48)
 	case algorithmSHA512:
-		return exactly(64)
-	default:
-		return between(1, 64)
+		fits = exactly(64)
 	}
+	return lengthRule(g.decoded(text), "digest-length", fits)
 }
 
-// signatureLength is how long a signature may be: for RSA the length of some modulus (the verifier knows which), for ECDSA
-// r and s in full for one of the curves (RFC 9231 §2.3.6).
-func signatureLength(algorithm string) func(int) bool {
-	switch algorithm {
+// signatureLength is for RSA the length of some modulus (the verifier knows which), for ECDSA that of r and s in full for
+// one of the curves (RFC 9231 §2.3.6).
+func (g *guard) signatureLength(_ *frame, text []byte) string {
+	fits := between(1, 1024)
+	switch g.signatureMethod {
 	case uriDSig + "rsa-sha1", moreDSig + "rsa-sha256", moreDSig + "rsa-sha384", moreDSig + "rsa-sha512":
-		return between(128, 1024)
+		fits = between(128, 1024)
 	case moreDSig + "ecdsa-sha256", moreDSig + "ecdsa-sha384", moreDSig + "ecdsa-sha512":
-		return exactly(64, 96, 132)
-	default:
-		return between(1, 1024)
+		fits = exactly(64, 96, 132)
 	}
+	return lengthRule(g.decoded(text), "signature-length", fits)
 }
 
-// nonceAndTag is what an algorithm adds to a plaintext; 0 is an algorithm that is not taken.
-func nonceAndTag(algorithm string) int {
+func (g *guard) keyLength(_ *frame, text []byte) string {
+	return lengthRule(g.decoded(text), "key-length", between(128, 1024))
+}
+
+// cipherLength wants at least one byte beside nonce and tag, and of CBC an initialisation vector and whole blocks.
+func (g *guard) cipherLength(_ *frame, text []byte) string {
+	over := overhead(g.dataMethod)
+	return lengthRule(g.decoded(text), "ciphertext-length", func(n int) bool {
+		return n > over && (over > cbcBlock || n%cbcBlock == 0)
+	})
+}
+
+const cbcBlock = 16
+
+// overhead is what an algorithm adds to a plaintext; 0 is an algorithm that is not taken.
+func overhead(algorithm string) int {
 	switch algorithm {
 	case uriXEnc11 + "aes128-gcm", uriXEnc11 + "aes192-gcm", uriXEnc11 + "aes256-gcm":
 		return 12 + 16
 	case uriXEnc + "aes128-cbc", uriXEnc + "aes192-cbc", uriXEnc + "aes256-cbc":
-		return 16
+		return cbcBlock
 	default:
 		return 0
 	}
-}
-
-// cipherLength wants at least one byte beside nonce and tag, and of CBC whole blocks.
-func cipherLength(algorithm string) func(int) bool {
-	over := nonceAndTag(algorithm)
-	if over == 16 {
-		return func(n int) bool { return n >= 32 && n%16 == 0 }
-	}
-	return func(n int) bool { return n > over }
 }

@@ -176,7 +176,7 @@ func (n *names) render(p uint8, prefix []byte) int {
 func (n *names) forget() {
 	for p := range len(n.prefixes) {
 		if p != int(prefixXML) && n.bindings[p].rendered != noNamespace {
-			n.undo = append(n.undo, change{uint8(p), n.bindings[p]}) //nolint:gosec // at most len(n.bindings)
+			n.undo = append(n.undo, change{uint8(p), n.bindings[p]})
 			n.bindings[p].rendered = noNamespace
 		}
 	}

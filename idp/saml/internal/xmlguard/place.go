@@ -2,14 +2,14 @@ package xmlguard
 
 // place finds the role of the element just read from where it stands, and holds it to what the role asks of a start tag.
 func (g *guard) place(ns namespace, local []byte) error {
-	f := &g.frames[g.depth-1]
+	f := g.innermost()
 	if g.depth == 1 {
 		f.role = rootRole(g.kind)
 		if !isRoot(g.kind, ns, local) {
 			return g.shape("root")
 		}
 	} else {
-		r, err := g.child(&g.frames[g.depth-2], ns, local)
+		r, err := g.child(g.parent(), ns, local)
 		if err != nil {
 			return err
 		}
@@ -18,7 +18,27 @@ func (g *guard) place(ns namespace, local []byte) error {
 	if err := g.foreign(ns, f.role); err != nil {
 		return err
 	}
-	return g.begin(f)
+	if start := grammar[f.role].start; start != nil {
+		return start(g)
+	}
+	return nil
+}
+
+// complete holds an element that ends to what must have been in it. inner is its content as written.
+func (g *guard) complete(f *frame, inner []byte) error {
+	c := &grammar[f.role]
+	for i := range c.parts {
+		if p := &c.parts[i]; int(f.counts[i]) < p.least {
+			return &Error{Rule: p.none, Shape: true, Offset: f.offset}
+		}
+	}
+	if c.end == nil {
+		return nil
+	}
+	if bad := c.end(g, f, inner); bad != "" {
+		return &Error{Rule: bad, Shape: true, Offset: f.offset}
+	}
+	return nil
 }
 
 func isRoot(k Kind, ns namespace, local []byte) bool {
@@ -106,52 +126,40 @@ func unexpected(text textRule, ns namespace, local []byte) string {
 	if text == words {
 		return "element-in-text"
 	}
-	switch ns {
-	case nsAssertion:
-		switch string(local) {
-		case "Advice":
-			return "advice"
-		case "Statement", "AuthzDecisionStatement":
-			return "statement"
-		case "BaseID":
-			return "base-id"
-		case "EncryptedID":
-			return "encrypted-id"
-		case "EncryptedAttribute":
-			return "encrypted-attribute"
-		}
-	case nsDSig:
-		if string(local) == "Object" {
-			return "signature-object"
-		}
-	case nsXEnc:
-		switch string(local) {
-		case "OAEPparams":
-			return "oaep-params"
-		case "CipherReference":
-			return "cipher-reference"
-		}
+	if rule, known := untaken[name{ns, string(local)}]; known {
+		return rule
 	}
 	return "unexpected-element"
 }
 
+type name struct {
+	ns    namespace
+	local string
+}
+
+// untaken are the parts of the schemas that are left out, each with its own rule.
+var untaken = map[name]string{
+	{nsAssertion, "Advice"}:                 "advice",
+	{nsAssertion, "Statement"}:              "statement",
+	{nsAssertion, "AuthzDecisionStatement"}: "statement",
+	{nsAssertion, "BaseID"}:                 "base-id",
+	{nsAssertion, "EncryptedID"}:            "encrypted-id",
+	{nsAssertion, "EncryptedAttribute"}:     "encrypted-attribute",
+	{nsDSig, "Object"}:                      "signature-object",
+	{nsXEnc, "OAEPparams"}:                  "oaep-params",
+	{nsXEnc, "CipherReference"}:             "cipher-reference",
+}
+
 // free holds free content to the namespaces that may occur in it.
 func (g *guard) free(r role, ns namespace, local []byte) error {
-	switch ns {
-	case nsAssertion:
-		// eduPersonTargetedID is an AttributeValue that holds a NameID.
-		if r == attributeValue && string(local) == "NameID" {
-			return nil
-		}
+	switch {
+	case ns == nsAssertion && r == attributeValue && string(local) == "NameID":
+		return nil // eduPersonTargetedID is such a value
+	case ns == nsAssertion, ns == nsProtocol, ns == nsMetadata:
 		return g.shape("saml-elsewhere")
-	case nsProtocol, nsMetadata:
-		return g.shape("saml-elsewhere")
-	case nsDSig:
-		if r == keyMaterial && string(local) != "Object" {
-			return nil
-		}
-		return g.shape("crypto-elsewhere")
-	case nsXEnc:
+	case ns == nsDSig && r == keyMaterial && string(local) != "Object":
+		return nil
+	case ns == nsDSig, ns == nsXEnc:
 		return g.shape("crypto-elsewhere")
 	default:
 		return nil

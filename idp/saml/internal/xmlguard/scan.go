@@ -28,8 +28,6 @@ const (
 
 // classes tells what a byte may be. Names are ASCII: the editions of XML differ on which other characters they take, and
 // SAML's names have none.
-//
-//nolint:gochecknoglobals // a table of constants, written once at start and never again
 var classes = func() (table [256]uint8) {
 	for c := range 256 {
 		switch {
