@@ -146,7 +146,7 @@ func (s *Server) faultAnswer(ctx context.Context, c *inquiry) (a Answer) {
 
 // stripCookies takes the gate's cookies from the line, or the line with them; never both in one answer.
 func (u *upstream) stripCookies(cookies httpreq.Cookies, line string, names session.CookieNames) {
-	rest := cookies.Without(names.Session, names.Flow)
+	rest := cookies.Without(names.Own()...)
 	if rest != line && !printable(rest) {
 		rest = onlyPrintable(rest)
 	}

@@ -80,7 +80,7 @@ func (s *Server) Init() error {
 	if s.MaxDecisions == 0 {
 		s.MaxDecisions = 1024
 	}
-	s.Login.Visitor = s.visitor
+	s.Login.Visitor, s.Login.Holder, s.Login.Foretell = s.visitor, s.holder, s.foretell
 	return nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/tracio-ai/ssogate/extauthz/login"
 	"github.com/tracio-ai/ssogate/extauthz/session"
 	"github.com/tracio-ai/ssogate/idp"
+	"github.com/tracio-ai/ssogate/idp/tenant"
 	"github.com/tracio-ai/ssogate/policies"
 	"github.com/tracio-ai/ssogate/scim/directory"
 )
@@ -33,22 +34,27 @@ func (s *Server) whoAsks(ctx context.Context, cookies httpreq.Cookies) (asker, e
 	if err != nil {
 		return asker{}, nil //nolint:nilerr // a value we did not seal names nobody: that is an answer
 	}
-	who := asker{Visitor: login.Visitor{Opens: true, Token: token}}
-	who.Session, err = s.Sessions.Get(ctx, token.Tenant, token.ID.Hash())
+	return s.whose(ctx, asker{Visitor: login.Visitor{Opens: true, Token: token}}, token.Tenant, token.ID.Hash())
+}
+
+// whose fills in what is known of a session.
+func (s *Server) whose(ctx context.Context, who asker, t tenant.ID, h session.Hash) (asker, error) {
+	var err error
+	who.Session, err = s.Sessions.Get(ctx, t, h)
 	if errors.Is(err, session.ErrNotFound) {
 		return who, nil
 	}
 	if err != nil {
 		return asker{}, fmt.Errorf("read session: %w", err)
 	}
-	who.Realm, err = s.Realms.Realm(ctx, token.Tenant)
+	who.Realm, err = s.Realms.Realm(ctx, t)
 	if errors.Is(err, idp.ErrNotFound) {
 		return who, nil
 	}
 	if err != nil {
 		return asker{}, fmt.Errorf("read realm: %w", err)
 	}
-	who.person, err = s.Directory.Person(ctx, token.Tenant, who.Session.User, who.Session.Connection)
+	who.person, err = s.Directory.Person(ctx, t, who.Session.User, who.Session.Connection)
 	if errors.Is(err, directory.ErrNotFound) {
 		return who, nil
 	}
@@ -132,4 +138,10 @@ func (s *Server) visitor(ctx context.Context, r *http.Request) (login.Visitor, e
 		who.NoRoles = nil // the policy grants this person nothing; that is an answer
 	}
 	return who.Visitor, nil
+}
+
+// holder tells the pages under /auth who a session was made for, where its cookie did not come along.
+func (s *Server) holder(ctx context.Context, t tenant.ID, h session.Hash) (login.Visitor, error) {
+	who, err := s.whose(ctx, asker{}, t, h)
+	return who.Visitor, err
 }

@@ -21,6 +21,7 @@ const (
 	SignedIn          Action = "session.sign_in"
 	SignInRefused     Action = "session.sign_in_refused"
 	SignedOut         Action = "session.sign_out"
+	SignOutRefused    Action = "session.sign_out_refused"
 	SessionRevoked    Action = "session.revoke"
 	UserCreated       Action = "user.create"
 	UserActivated     Action = "user.activate"

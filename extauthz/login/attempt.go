@@ -34,35 +34,48 @@ const (
 type attempt struct {
 	idp.Attempt
 	browser [sha256.Size]byte // SHA-256 of the flow cookie's secret
+	issuer  [sha256.Size]byte // of SAML: the provider this attempt was begun with, as issuerDigest names it
 }
 
 func (h *Handler) stateBound() string  { return "state-v1|" + h.host() }
 func (h *Handler) logoutBound() string { return "logout-v1|" + h.host() }
 
-// newAttempt makes and seals an attempt. Everything of it travels with the browser, so that no visitor, bot or not,
-// makes the gate store anything.
-func (h *Handler) newAttempt(f flow, c idp.Connection, want wanted) (idp.Attempt, error) {
+// newAttempt makes an attempt and seals it. Everything of it travels with the browser, so that no visitor, bot or not,
+// makes the gate store anything: in state, or where the provider returns too little for that, in a cookie (carry).
+func (h *Handler) newAttempt(f flow, c idp.Connection, want wanted) (attempt, error) {
 	a := attempt{browser: f.digest()}
 	a.Kind, a.Tenant, a.Connection, a.Version = idp.KindSignIn, c.Tenant, c.ID, c.Version
 	a.ReturnTo, a.Ask, a.Retry = httpreq.ReturnPath(want.returnTo), want.ask, want.retry
 	a.Callback, a.Begun = h.absolute(callbackPath(c)), h.Now().Truncate(time.Millisecond)
 	_, _ = rand.Read(a.ID[:]) // never fails: crypto/rand aborts the program instead
+	if want.test != nil {
+		a.Kind, a.ID = idp.KindTest, *want.test
+	}
 	if len(a.Ask.LoginHint) > maxHint {
 		a.Ask.LoginHint = ""
 	}
+	if c.Protocol == idp.SAML {
+		a.Relay, a.issuer = handleOf(a.ID), issuerDigest(c)
+		return a, nil
+	}
+	return h.sealState(f, a)
+}
+
+// sealState makes an attempt's Relay its whole record.
+func (h *Handler) sealState(f flow, a attempt) (attempt, error) {
 	plain, err := a.pack()
 	if err != nil {
-		return idp.Attempt{}, err
+		return attempt{}, err
 	}
 	if a.Relay, err = h.Ring.Seal(session.ForState, h.stateBound(), plain); err != nil {
-		return idp.Attempt{}, err
+		return attempt{}, err
 	}
 	_, keyID, err := h.Ring.Open(session.ForState, h.stateBound(), a.Relay) // which key that was: a rotation may fall in between
 	if err != nil {
-		return idp.Attempt{}, err
+		return attempt{}, err
 	}
 	a.Key, err = h.attemptKey(keyID, f, a.ID)
-	return a.Attempt, err
+	return a, err
 }
 
 // openAttempt opens a state of ours. It says nothing about its age or whose browser it is.
@@ -73,6 +86,9 @@ func (h *Handler) openAttempt(state string) (a attempt, keyID string, err error)
 	}
 	if a, err = unpackAttempt(plain); err != nil {
 		return attempt{}, "", err
+	}
+	if !a.signsIn() {
+		return attempt{}, "", errPacked
 	}
 	a.Relay = state
 	return a, keyID, nil
@@ -94,6 +110,9 @@ func (a attempt) of(f flow) bool {
 // have been checked less well.
 func (a attempt) landing() string { return httpreq.ReturnPath(a.ReturnTo) }
 
+// signsIn reports that the attempt may end in an identity: a sign-out's may not.
+func (a attempt) signsIn() bool { return a.Kind == idp.KindSignIn || a.Kind == idp.KindTest }
+
 // plain reports that the attempt asked for no more than somebody signed in.
 func (a attempt) plain() bool {
 	return len(a.Ask.ACR) == 0 && a.Ask.MaxAge == nil && a.Ask.Prompt == ""
@@ -114,6 +133,7 @@ func (h *Handler) attemptKey(keyID string, f flow, id [16]byte) (secret.Text, er
 
 const (
 	maxAgeAsked   = 1 << 0
+	issuerKnown   = 1 << 1
 	statePlainMax = 1100
 )
 
@@ -127,6 +147,9 @@ func (a attempt) pack() ([]byte, error) {
 	var maxAge int64
 	if a.Ask.MaxAge != nil {
 		flags, maxAge = maxAgeAsked, int64(*a.Ask.MaxAge/time.Second)
+	}
+	if a.issuer != [sha256.Size]byte{} {
+		flags |= issuerKnown
 	}
 	acr := 0
 	for _, v := range a.Ask.ACR {
@@ -143,6 +166,9 @@ func (a attempt) pack() ([]byte, error) {
 	b = append(b, byte(len(a.Ask.ACR))) //nolint:gosec // at most 16, see above
 	for _, v := range a.Ask.ACR {
 		b = packText(b, v)
+	}
+	if flags&issuerKnown != 0 {
+		b = append(b, a.issuer[:]...)
 	}
 	if len(b) > statePlainMax {
 		return nil, errors.New("attempt does not fit into a state")
@@ -168,7 +194,10 @@ func unpackAttempt(plain []byte) (attempt, error) {
 	for range u.byte() {
 		a.Ask.ACR = append(a.Ask.ACR, u.text())
 	}
-	if !u.done() || a.Kind != idp.KindSignIn {
+	if flags&issuerKnown != 0 {
+		copy(a.issuer[:], u.take(len(a.issuer)))
+	}
+	if !u.done() || !a.signsIn() && a.Kind != idp.KindLogout {
 		return attempt{}, errPacked
 	}
 	var err error
@@ -184,6 +213,9 @@ func unpackAttempt(plain []byte) (attempt, error) {
 // callbackPath is where the provider sends the browser back to. A path a connection is what keeps a provider that turns
 // out to be hostile from receiving the answer of another (RFC 9700 §4.4.2).
 func callbackPath(c idp.Connection) string {
+	if c.Protocol == idp.SAML {
+		return pathACS + "/" + string(c.ID)
+	}
 	if c.Settings.SharedCallback {
 		return pathCallback
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/tracio-ai/ssogate/extauthz/session"
 	"github.com/tracio-ai/ssogate/idp"
+	"github.com/tracio-ai/ssogate/idp/tenant"
 )
 
 // callback takes a browser back from its provider. The order is the security of it: nothing is sent to a provider, and
@@ -79,11 +80,11 @@ func fits(v *visit, b returning, found bool) error {
 // tabs: with a session they land, without one they are sent again, once. Anybody can get such an attempt and lead
 // others to it: it exchanges nobody's account for one at another company without asking them.
 func (h *Handler) notOurs(w http.ResponseWriter, v *visit, b returning, code idp.Code) {
-	if v.Live && v.Session.Tenant == b.Tenant {
+	if v.Live && v.Session.Tenant == b.Tenant && b.Kind != idp.KindTest {
 		redirect(w, http.StatusSeeOther, h.absolute(b.landing()))
 		return
 	}
-	if b.Retry > 0 || !b.connection.Enabled {
+	if b.Retry > 0 || b.Kind == idp.KindTest || !b.connection.Enabled {
 		h.end(w, v, b, "", &idp.Error{Code: code, Err: errors.New("attempt is expired, used, or of another browser")})
 		return
 	}
@@ -107,16 +108,7 @@ func (b returning) held(v *visit) bool {
 // arrive finishes an attempt of this browser over a connection that stands.
 func (h *Handler) arrive(w http.ResponseWriter, v *visit, b returning) {
 	c := b.connection
-	if b.held(v) && v.Session.Connection == c.ID && v.Session.Created.After(b.Begun) {
-		redirect(w, http.StatusSeeOther, h.absolute(b.landing())) // another tab was faster: its session is this one's too
-		return
-	}
-	if v.Live && v.Session.Tenant != b.Tenant && v.Session.Created.After(b.Begun) {
-		h.confirmSwitch(w, v, c, ask{returnTo: b.landing()}) // its provider kept the answer until they had signed in elsewhere
-		return
-	}
-	if !b.held(v) && v.flow.looping(h.Now()) {
-		h.end(w, v, b, "", &idp.Error{Code: idp.CodeLoop, Err: errors.New("fifth sign-in within a minute")})
+	if h.overtaken(w, v, b) {
 		return
 	}
 	if !h.enter(c.ID) { // before the attempt is used up: reloading the page tries again
@@ -139,6 +131,24 @@ func (h *Handler) arrive(w http.ResponseWriter, v *visit, b returning) {
 	h.finish(ctx, w, v, b)
 }
 
+// overtaken answers for an attempt that what happened in this browser since has made needless, or suspect.
+func (h *Handler) overtaken(w http.ResponseWriter, v *visit, b returning) bool {
+	c := b.connection
+	switch {
+	case b.Kind == idp.KindTest: // signs nobody in
+		return false
+	case b.held(v) && v.Session.Connection == c.ID && v.Session.Created.After(b.Begun):
+		redirect(w, http.StatusSeeOther, h.absolute(b.landing())) // another tab was faster: its session is this one's too
+	case v.Live && v.Session.Tenant != b.Tenant && v.Session.Created.After(b.Begun):
+		h.confirmSwitch(w, v, c, ask{returnTo: b.landing()}) // its provider kept the answer until they had signed in elsewhere
+	case !b.held(v) && v.flow.looping(h.Now()):
+		h.end(w, v, b, "", &idp.Error{Code: idp.CodeLoop, Err: errors.New("fifth sign-in within a minute")})
+	default:
+		return false
+	}
+	return true
+}
+
 // finish asks the provider, writes the session and lets the browser land.
 func (h *Handler) finish(ctx context.Context, w http.ResponseWriter, v *visit, b returning) {
 	c := b.connection
@@ -154,20 +164,29 @@ func (h *Handler) finish(ctx context.Context, w http.ResponseWriter, v *visit, b
 		return
 	}
 	who, err := connector.Complete(ctx, c, b.Attempt, v.Request)
+	if b.Kind == idp.KindTest {
+		h.tested(ctx, w, v, b, who, err)
+		return
+	}
 	if idp.CodeOf(err) == idp.CodeInteraction && b.Ask.Prompt == "none" && b.Retry == 0 {
 		interactive := b.Ask
 		interactive.Prompt = ""
 		h.again(w, v, b, interactive)
 		return
 	}
-	if err == nil && (who.Tenant != c.Tenant || who.Connection != c.ID) {
-		err = errors.New("connector answered for another connection")
-	}
-	if err != nil {
+	if err = belongs(c, who, err); err != nil {
 		h.end(w, v, b, "", err)
 		return
 	}
 	h.admit(ctx, w, v, b, who)
+}
+
+// belongs holds a connector to the connection it was asked about.
+func belongs(c idp.Connection, who idp.Identity, err error) error {
+	if err == nil && (who.Tenant != c.Tenant || who.Connection != c.ID) {
+		return errors.New("connector answered for another connection")
+	}
+	return err
 }
 
 // admit makes the session. Its id is always new, and the one this browser had ends, so that a session someone planted
@@ -175,29 +194,29 @@ func (h *Handler) finish(ctx context.Context, w http.ResponseWriter, v *visit, b
 func (h *Handler) admit(ctx context.Context, w http.ResponseWriter, v *visit, b returning, who idp.Identity) {
 	c := b.connection
 	in := session.SignIn{
-		Identity: who, ID: session.NewID(), Attempt: b.ID, Limits: h.Limits,
+		Identity: who, ID: session.NewID(), Attempt: b.ID, Begun: b.Begun, Limits: h.Limits,
 		IP: v.ip(), UserAgent: agent(v.UserAgent()), RequestID: RequestID(ctx),
 	}
-	if v.Opens && v.Token.Tenant == c.Tenant {
-		old := v.Token.ID.Hash()
+	had, old, owned := v.owned()
+	if owned && had == c.Tenant {
 		in.Replaces = &old
 	}
 	made, user, err := h.Sessions.SignIn(ctx, in)
 	if errors.Is(err, session.ErrUsed) {
-		err = &idp.Error{Code: idp.CodeReplay, Err: err}
+		err = replayed(c, err)
 	}
 	if err != nil {
 		h.end(w, v, b, who.Subject, err)
 		return
 	}
-	if v.Opens && v.Token.Tenant != c.Tenant {
-		h.leaveOther(ctx, v)
+	if owned && had != c.Tenant {
+		h.leaveOther(ctx, had, old)
 	}
 	now := h.Now()
 	name := h.CookieNames().Session
 	value, err := session.SealToken(h.Ring, session.Bound(name, h.host()), session.Token{ID: in.ID, Tenant: c.Tenant, Issued: now})
 	if err == nil {
-		err = h.setFlow(w, v.flow.after(c, now, !b.held(v)))
+		err = h.remember(w, v, v.flow.after(c, now, !b.held(v)), c.Tenant, in.ID.Hash())
 	}
 	if err != nil {
 		h.failed(w, v, b, err)
@@ -209,12 +228,29 @@ func (h *Handler) admit(ctx context.Context, w http.ResponseWriter, v *visit, b 
 	redirect(w, http.StatusSeeOther, h.absolute(b.landing()))
 }
 
+// replayed is the refusal of what was accepted before.
+func replayed(c idp.Connection, err error) error {
+	if c.Protocol == idp.SAML {
+		return &idp.Error{Code: idp.CodeSAMLReplay, Detail: session.UsedKind(err), Err: err}
+	}
+	return &idp.Error{Code: idp.CodeReplay, Err: err}
+}
+
+// remember gives the browser both copies of f, the twin with the session it has now.
+func (h *Handler) remember(w http.ResponseWriter, v *visit, f flow, t tenant.ID, s session.Hash) error {
+	if err := h.setFlow(w, f); err != nil {
+		return err
+	}
+	next := v.twin.holding(t, s)
+	next.flow = f
+	return h.setTwin(w, next)
+}
+
 // leaveOther ends the session this browser had at another tenant. No cookie leads there any more; that it could not be
 // ended keeps nobody out of the new one.
-func (h *Handler) leaveOther(ctx context.Context, v *visit) {
-	old := v.Token.ID.Hash()
-	if _, err := h.Sessions.Revoke(ctx, v.Token.Tenant, session.Revocation{Hash: &old, Reason: "replaced", Actor: "gate"}); err != nil {
-		h.log().ErrorContext(ctx, "replaced session not ended", "tenant", v.Token.Tenant, "request_id", RequestID(ctx), "err", err)
+func (h *Handler) leaveOther(ctx context.Context, t tenant.ID, old session.Hash) {
+	if _, err := h.Sessions.Revoke(ctx, t, session.Revocation{Hash: &old, Reason: "replaced", Actor: "gate"}); err != nil {
+		h.log().ErrorContext(ctx, "replaced session not ended", "tenant", t, "request_id", RequestID(ctx), "err", err)
 	}
 }
 
@@ -224,6 +260,9 @@ func (h *Handler) end(w http.ResponseWriter, v *visit, b returning, subject stri
 	if code == "" {
 		h.failed(w, v, b, fmt.Errorf("complete sign-in over %s: %w", b.Connection, err))
 		return
+	}
+	if counts(code) {
+		h.failures.add(v.source(), b.connection.ID, h.Now())
 	}
 	h.report(b, string(code))
 	h.refused(w, v, b.connection, b.landing(), subject, err)

@@ -15,6 +15,20 @@ type explanation struct {
 	choose bool // another account may well succeed
 }
 
+// unverified is the word pages show for a SAML answer that could not be verified. Which of the codes it was, and so how far
+// a forgery got, is for the audit log.
+const unverified = "saml-response"
+
+// shown is the word a page shows for a code.
+func shown(code idp.Code) string {
+	switch code {
+	case idp.CodeSAMLForm, idp.CodeSAMLXML, idp.CodeSAMLShape, idp.CodeSAMLSignature, idp.CodeSAMLSHA1, idp.CodeSAMLKey, idp.CodeSAMLDecrypt, idp.CodeSAMLDisagreement:
+		return unverified
+	default:
+		return string(code)
+	}
+}
+
 const askAdmin = "Ask your administrator."
 
 // explain holds the one calm sentence of every code. None says whether an account or a company exists to someone whose

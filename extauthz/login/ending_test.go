@@ -27,7 +27,7 @@ func TestEveryRefusalOfTheProvidersHasItsPageAndRow(t *testing.T) {
 		if resp.StatusCode != explain(code).status || w.reasons() != string(code) || len(w.sessions) != 0 {
 			t.Errorf("%s: %d, %q", code, resp.StatusCode, w.reasons())
 		}
-		if strings.Contains(page, "attacker") || strings.Contains(page, "for the admin") || !strings.Contains(page, "req-1") || !strings.Contains(page, string(code)) {
+		if strings.Contains(page, "attacker") || strings.Contains(page, "for the admin") || !strings.Contains(page, "req-1") || !strings.Contains(page, shown(code)) {
 			t.Errorf("%s: page says too much or too little:\n%s", code, page)
 		}
 		if strings.Join(w.results, ",") != string(code) {

@@ -60,10 +60,15 @@ type Handler struct {
 	Connectors map[idp.Protocol]idp.Connector
 	// Visitor says who is there, without sliding the session's idle limit. An error means that it could not find out.
 	Visitor func(ctx context.Context, r *http.Request) (Visitor, error)
-	JWKS    func() []byte  // the public keys of x-sso-assertion, as a JWK set
-	Limits  session.Limits // the operator's
-	Now     func() time.Time
-	Log     *slog.Logger
+	// Holder says the same of whoever a session was made for, without its cookie: at another site's POST there is none.
+	Holder func(ctx context.Context, t tenant.ID, s session.Hash) (Visitor, error)
+	// Foretell says which roles an identity would have; nothing is written. nil: tests of a connection do not say.
+	Foretell func(ctx context.Context, who idp.Identity) ([]string, error)
+	Tests    Tests          // nil: no connection is tested
+	JWKS     func() []byte  // the public keys of x-sso-assertion, as a JWK set
+	Limits   session.Limits // the operator's
+	Now      func() time.Time
+	Log      *slog.Logger
 
 	// OnSignIn, if set, hears of every attempt that came back: result is "ok", an idp.Code or "error"; took is the time
 	// since the browser was sent to the provider.
@@ -76,6 +81,7 @@ type Handler struct {
 
 	calls    inFlight
 	refusals refusals
+	failures failures
 }
 
 // CookieNames are the names this handler's cookies go by.
@@ -116,6 +122,7 @@ func Faulted(ctx context.Context) bool {
 const (
 	pathLogin    = "/auth/login"
 	pathCallback = "/auth/callback/oidc"
+	pathACS      = "/auth/callback/saml"
 	pathLogout   = "/auth/logout"
 )
 
@@ -125,6 +132,9 @@ type visit struct {
 	target  httpreq.Target
 	cookies httpreq.Cookies
 	flow    flow
+	twin    twin
+	byTwin  bool   // the twin stands for cookies that another site's POST left behind
+	posted  []byte // the body, once it has been read
 	Visitor
 }
 
@@ -191,6 +201,12 @@ func (h *Handler) route(w http.ResponseWriter, v *visit) {
 		h.only(w, v, h.callback, http.MethodGet)
 	case len(s) == 4 && v.target.Under("auth", "callback", "oidc"):
 		h.only(w, v, h.callback, http.MethodGet)
+	case len(s) == 4 && v.target.Under("auth", "callback", "saml"):
+		h.only(w, v, h.acs, http.MethodPost)
+	case len(s) == 4 && v.target.Under("auth", "saml") && s[3] == "metadata":
+		h.only(w, v, h.metadata, http.MethodGet, http.MethodHead)
+	case len(s) == 4 && v.target.Under("auth", "saml") && s[3] == "slo":
+		h.only(w, v, h.slo, http.MethodGet, http.MethodPost)
 	case len(s) == 2 && v.target.Under("auth", "logout"):
 		h.only(w, v, h.logout, http.MethodGet, http.MethodPost)
 	case len(s) == 2 && v.target.Under("auth", "session"):
@@ -198,8 +214,12 @@ func (h *Handler) route(w http.ResponseWriter, v *visit) {
 	case len(s) == 2 && v.target.Under("auth", "jwks.json"):
 		h.only(w, v, h.jwks, http.MethodGet, http.MethodHead)
 	default:
-		h.Page(w, Refusal{Status: http.StatusNotFound, Code: invalidRequest, Message: "There is no such page.", DecisionID: RequestID(v.Context())})
+		h.nowhere(w, v)
 	}
+}
+
+func (h *Handler) nowhere(w http.ResponseWriter, v *visit) {
+	h.Page(w, Refusal{Status: http.StatusNotFound, Code: invalidRequest, Message: "There is no such page.", DecisionID: RequestID(v.Context())})
 }
 
 // only calls serve for the methods it names.
@@ -245,7 +265,7 @@ func (h *Handler) parse(r *http.Request, raw string) (*visit, error) {
 			return nil, err
 		}
 	}
-	v.flow = h.openFlow(v.cookies)
+	v.flow, v.twin = h.openFlow(v.cookies), h.openTwin(v.cookies)
 	return v, nil
 }
 

@@ -94,7 +94,7 @@ func (h *Handler) toSignOut(w http.ResponseWriter, v *visit, tokens session.Toke
 		h.signedOut(w, v, "")
 		return
 	}
-	to, err := h.providerSignOut(v, c, tokens)
+	to, err := h.providerSignOut(w, v, c, tokens)
 	if err == nil {
 		h.send(w, v.Request, to)
 		return
@@ -114,13 +114,20 @@ func (h *Handler) toSignOut(w http.ResponseWriter, v *visit, tokens session.Toke
 	h.signedOut(w, v, "You may still be signed in at "+c.Name+". On a shared computer, sign out there too.")
 }
 
-func (h *Handler) providerSignOut(v *visit, c idp.Connection, tokens session.Tokens) (idp.Redirect, error) {
+func (h *Handler) providerSignOut(w http.ResponseWriter, v *visit, c idp.Connection, tokens session.Tokens) (idp.Redirect, error) {
 	connector, ok := h.Connectors[c.Protocol].(idp.Logouter)
 	if !ok || !c.Enabled {
 		return idp.Redirect{}, idp.ErrNoLogout
 	}
-	relay, err := h.sealLogout(c)
-	if err != nil {
+	l := idp.Logout{
+		IDToken: tokens.IDToken, NameID: tokens.NameID, Subject: v.Session.Subject, SID: v.Session.IdPSID, ReturnTo: h.absolute(pathLogout),
+	}
+	var a attempt
+	var err error
+	if c.Protocol == idp.SAML {
+		a = h.newLogout(c)
+		l.Relay, l.RequestID = a.Relay, a.RequestID()
+	} else if l.Relay, err = h.sealLogout(c); err != nil {
 		return idp.Redirect{}, err
 	}
 	if !h.enter(c.ID) {
@@ -129,9 +136,11 @@ func (h *Handler) providerSignOut(v *visit, c idp.Connection, tokens session.Tok
 	defer h.leave(c.ID)
 	ctx, cancel := callContext(v.Context())
 	defer cancel()
-	return connector.Logout(ctx, c, idp.Logout{
-		IDToken: tokens.IDToken, Subject: v.Session.Subject, SID: v.Session.IdPSID, Relay: relay, ReturnTo: h.absolute(pathLogout),
-	})
+	to, err := connector.Logout(ctx, c, l)
+	if err != nil || c.Protocol != idp.SAML {
+		return to, err
+	}
+	return to, h.carry(w, v, a)
 }
 
 // sealLogout makes the state of a sign-out. It is sealed for another use than an attempt's, so neither passes for the other.

@@ -114,7 +114,7 @@ func TestOtherSitesLinkCannotSignOut(t *testing.T) {
 func TestOwnPostSignsOut(t *testing.T) {
 	w, b := leaving(t)
 	b.site = "same-origin"
-	if resp := b.do(http.MethodPost, "/auth/logout", nil); resp.StatusCode != http.StatusFound || w.live() != 0 {
+	if resp := b.do(http.MethodPost, "/auth/logout", nil); resp.StatusCode != http.StatusSeeOther || w.live() != 0 {
 		t.Errorf("%d, %d live", resp.StatusCode, w.live())
 	}
 }

@@ -48,11 +48,17 @@ type page struct {
 	RequestID string
 	Links     []link
 	Equal     bool  // none of the links is the obvious one
+	Rows      []row // what a connection's test found
 	Form      *form // asks for an e-mail address
 	Post      *post // carries the browser on by itself
 	Host      string
 	Style     template.CSS
 	Script    template.JS
+}
+
+type row struct {
+	Name   string
+	Values []string
 }
 
 type link struct{ Text, Href string }
@@ -138,12 +144,20 @@ func (h *Handler) send(w http.ResponseWriter, r *http.Request, to idp.Redirect) 
 		u.RawQuery, u.Fragment = "", ""
 		h.handOver(w, r, post{Method: "get", Action: u.String(), Fields: fields(query)})
 	case strings.Contains(to.URL, "#"):
-		redirect(w, http.StatusFound, to.URL)
+		redirect(w, onward(r), to.URL)
 	default:
 		// A browser gives the fragment of the page it came from to a target that has none (RFC 9110 §10.2.2): an
 		// empty one keeps what the dashboard put there from the provider.
-		redirect(w, http.StatusFound, to.URL+"#")
+		redirect(w, onward(r), to.URL+"#")
 	}
+}
+
+// onward makes a GET of whatever came.
+func onward(r *http.Request) int {
+	if r.Method == http.MethodPost {
+		return http.StatusSeeOther
+	}
+	return http.StatusFound
 }
 
 func (h *Handler) handOver(w http.ResponseWriter, r *http.Request, p post) {

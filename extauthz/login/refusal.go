@@ -3,6 +3,7 @@ package login
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strings"
 
@@ -130,9 +131,20 @@ func (h *Handler) busy(w http.ResponseWriter, v *visit, c idp.Connection) {
 
 // refused ends an attempt: a page for the person, a line for the operator and, within bounds, a row for the tenant's auditor.
 func (h *Handler) refused(w http.ResponseWriter, v *visit, c idp.Connection, returnTo, subject string, err error) {
-	code := idp.CodeOf(err)
-	ctx, id := v.Context(), RequestID(v.Context())
-	attrs := []any{"tenant", c.Tenant, "connection", c.ID, "reason", code, "request_id", id, "err", err}
+	h.noteRefusal(v.Context(), v, c, audit.SignInRefused, subject, err)
+	h.explained(w, idp.CodeOf(err), RequestID(v.Context()), c, returnTo)
+}
+
+// reason names the rule that was broken, as exactly as it is known.
+func reason(err error) string {
+	if e, ok := errors.AsType[*idp.Error](err); ok {
+		return e.Reason()
+	}
+	return ""
+}
+
+func (h *Handler) noteRefusal(ctx context.Context, v *visit, c idp.Connection, action audit.Action, subject string, err error) {
+	attrs := []any{"tenant", c.Tenant, "connection", c.ID, "reason", reason(err), "request_id", RequestID(ctx), "err", err}
 	if e := v.get("error"); e != "" { // written by the provider, or by anyone: for the operator's eyes only
 		attrs = append(attrs, "provider_error", cut(e, 64), "provider_error_description", cut(v.get("error_description"), 256))
 	}
@@ -140,18 +152,21 @@ func (h *Handler) refused(w http.ResponseWriter, v *visit, c idp.Connection, ret
 	if !audited {
 		attrs = append(attrs, "audited", false)
 	}
-	h.log().WarnContext(ctx, "sign-in refused", attrs...)
-	if audited {
-		h.recordRefusal(ctx, v, c, subject, code)
+	message := "sign-in refused"
+	if action == audit.SignOutRefused {
+		message = "sign-out refused"
 	}
-	h.explained(w, code, id, c, returnTo)
+	h.log().WarnContext(ctx, message, attrs...)
+	if audited {
+		h.recordRefusal(ctx, v, c, action, subject, reason(err))
+	}
 }
 
-func (h *Handler) recordRefusal(ctx context.Context, v *visit, c idp.Connection, subject string, code idp.Code) {
+func (h *Handler) recordRefusal(ctx context.Context, v *visit, c idp.Connection, action audit.Action, subject, why string) {
 	id := RequestID(ctx)
 	row := audit.Event{
-		At: h.Now(), Tenant: c.Tenant, Actor: "gate", Action: audit.SignInRefused, Target: string(c.ID), Connection: c.ID,
-		Subject: subject, Outcome: "refused", Reason: string(code), RequestID: id, IP: v.ip(),
+		At: h.Now(), Tenant: c.Tenant, Actor: "gate", Action: action, Target: string(c.ID), Connection: c.ID,
+		Subject: subject, Outcome: "refused", Reason: why, RequestID: id, IP: v.ip(),
 	}
 	if err := h.Audit.Record(ctx, row); err != nil { // the person stays out either way
 		h.log().ErrorContext(ctx, "audit row lost", "tenant", c.Tenant, "request_id", id, "err", err)
@@ -160,18 +175,30 @@ func (h *Handler) recordRefusal(ctx context.Context, v *visit, c idp.Connection,
 
 // explained shows the page of a code.
 func (h *Handler) explained(w http.ResponseWriter, code idp.Code, id string, c idp.Connection, returnTo string) {
+	status := explain(code).status
+	if status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", "1")
+	}
+	h.render(w, status, h.explanation(code, id, c, returnTo))
+}
+
+func (h *Handler) explanation(code idp.Code, id string, c idp.Connection, returnTo string) page {
 	e := explain(code)
-	p := page{Title: "Sign-in could not be completed", Says: e.says, Next: e.next, Code: string(code), RequestID: id}
+	p := page{Title: "Sign-in could not be completed", Says: e.says, Next: e.next, Code: shown(code), RequestID: id}
+	if code == idp.CodeSAMLReplay { // the first use may have signed them in
+		p.Links = append(p.Links, link{"Continue", "/"})
+	}
 	if e.retry {
-		p.Links = append(p.Links, link{"Try again", h.loginPath("connection", string(c.ID), "return_to", returnTo)})
+		again := "Try again"
+		if code == idp.CodeSAMLUnsolicited {
+			again = "Sign in"
+		}
+		p.Links = append(p.Links, link{again, h.loginPath("connection", string(c.ID), "return_to", returnTo)})
 	}
 	if e.choose {
 		p.Links = append(p.Links, link{"Use another account", h.loginPath("switch", "1", "return_to", returnTo)})
 	}
-	if e.status == http.StatusServiceUnavailable {
-		w.Header().Set("Retry-After", "1")
-	}
-	h.render(w, e.status, p)
+	return p
 }
 
 // sentence makes a page's sentence of a policy's or an error's words.

@@ -26,7 +26,9 @@ const nobody tenant.ID = "--"
 type ask struct {
 	returnTo string
 	hint     string
-	change   bool // another account
+	change   bool   // another account
+	again    string // the browser was sent here by the gate, back from a SAML provider: its attempt's handle, or noAttempt
+	test     string // the token of a link that tests the connection
 }
 
 // login is the sign-in page and every way past it: an e-mail address, a named connection (also from another site: OpenID
@@ -38,6 +40,7 @@ func (h *Handler) login(w http.ResponseWriter, v *visit) {
 	}
 	q := ask{returnTo: httpreq.ReturnPath(v.get("return_to")), hint: hint(v.get("login_hint")), change: v.get("switch") == "1"}
 	_, named := v.target.Query.Get("connection")
+	q.again, q.test = v.get("again"), v.get("test")
 	email, typed := v.target.Query.Get("email")
 	switch {
 	case named:
@@ -70,15 +73,36 @@ func (h *Handler) byConnection(w http.ResponseWriter, v *visit, q ask) {
 		return
 	}
 	// An issuer that is not the connection's means a link made for another provider.
-	if iss, given := v.target.Query.Get("iss"); !ok || given && iss != c.Settings.Issuer {
+	if iss, given := v.target.Query.Get("iss"); !ok || given && iss != issuer(c) {
 		h.signInPage(w, v, http.StatusOK, q, noticeLink, "")
 		return
 	}
-	h.proceed(w, v, c, q)
+	switch {
+	case q.test != "":
+		h.test(w, v, c, q.test)
+	case q.again != "" && c.Protocol == idp.SAML:
+		h.resume(w, v, c, q.again)
+	default:
+		h.proceed(w, v, c, q)
+	}
+}
+
+// issuer is what a connection's provider calls itself.
+func issuer(c idp.Connection) string {
+	if c.Protocol == idp.SAML {
+		return c.SAML.IdP.EntityID
+	}
+	return c.Settings.Issuer
 }
 
 // connection finds an enabled connection by an id from outside.
 func (h *Handler) connection(ctx context.Context, raw string) (idp.Connection, bool, error) {
+	c, ok, err := h.anyConnection(ctx, raw)
+	return c, ok && c.Enabled, err
+}
+
+// anyConnection finds also one that is disabled.
+func (h *Handler) anyConnection(ctx context.Context, raw string) (idp.Connection, bool, error) {
 	id, err := tenant.ParseConnectionID(raw)
 	if err != nil {
 		return idp.Connection{}, false, nil //nolint:nilerr // a name that cannot be one names none
@@ -95,7 +119,7 @@ func (h *Handler) connection(ctx context.Context, raw string) (idp.Connection, b
 		return idp.Connection{}, false, err
 	}
 	c, ok := realm.Connection(id)
-	return c, ok && c.Enabled, nil
+	return c, ok, nil
 }
 
 // ownPath reduces an absolute address to its path on our own host; any other is the start page.

@@ -29,6 +29,8 @@ type wanted struct {
 	returnTo string
 	ask      idp.Ask
 	retry    int
+	test     *[16]byte // of a connection's test: its id
+	by       bool      // the gate begins it by itself, which it may do now and then only
 }
 
 // Start answers a navigation that has to sign in first, or again where ask says how: straight to the identity provider
@@ -127,7 +129,7 @@ func (h *Handler) toProvider(w http.ResponseWriter, v *visit, c idp.Connection, 
 	if f.choose && want.ask.Prompt == "" {
 		want.ask.Prompt = chooseAccount(c.Provider)
 	}
-	a, err := h.newAttempt(f, c, want)
+	made, err := h.newAttempt(f, c, want)
 	if err != nil {
 		h.fault(w, v.Request, fmt.Errorf("make an attempt: %w", err))
 		return
@@ -139,7 +141,7 @@ func (h *Handler) toProvider(w http.ResponseWriter, v *visit, c idp.Connection, 
 	defer h.leave(c.ID)
 	ctx, cancel := callContext(v.Context())
 	defer cancel()
-	to, err := connector.Begin(ctx, c, a)
+	to, err := connector.Begin(ctx, c, made.Attempt)
 	if code := idp.CodeOf(err); code != "" { // no audit row: a crawler would fill the table while a provider is down
 		h.log().WarnContext(ctx, "sign-in cannot begin", "tenant", c.Tenant, "connection", c.ID, "reason", code, "request_id", RequestID(ctx), "err", err)
 		h.explained(w, code, RequestID(ctx), c, want.returnTo)
@@ -149,13 +151,36 @@ func (h *Handler) toProvider(w http.ResponseWriter, v *visit, c idp.Connection, 
 		h.fault(w, v.Request, fmt.Errorf("begin sign-in over %s: %w", c.ID, err))
 		return
 	}
-	if set {
-		if err := h.setFlow(w, f); err != nil {
-			h.fault(w, v.Request, err)
-			return
-		}
+	if err := h.giveCookies(w, v, f, set, made, want.by); err != nil {
+		h.fault(w, v.Request, err)
+		return
 	}
 	h.send(w, v.Request, to)
+}
+
+// giveCookies gives the browser what it has to bring back. Over SAML it comes back by another site's POST: the attempt
+// travels in a cookie of its own, and the twin of the flow cookie beside it.
+func (h *Handler) giveCookies(w http.ResponseWriter, v *visit, f flow, set bool, a attempt, automatic bool) error {
+	if set {
+		if err := h.setFlow(w, f); err != nil {
+			return err
+		}
+	}
+	if isState := !isHandle(a.Relay); isState {
+		return nil
+	}
+	t := v.twin
+	t.flow = f
+	if v.Opens {
+		t = t.holding(v.Token.Tenant, v.Token.ID.Hash())
+	}
+	if automatic {
+		t = t.begun(h.Now())
+	}
+	if err := h.setTwin(w, t); err != nil {
+		return err
+	}
+	return h.carry(w, v, a)
 }
 
 func callContext(ctx context.Context) (context.Context, context.CancelFunc) {

@@ -44,7 +44,11 @@ type world struct {
 	answer   func(c idp.Connection, a idp.Attempt, r *http.Request) (idp.Identity, error)
 	signIn   func(session.SignIn) error
 	logouts  []idp.Logout
-	fault    error // every store method fails with it
+	revoked  []session.Revocation
+	once     map[string]bool // the Once values of sign-ins, and their attempts
+	tests    map[[16]byte]string
+	received idp.LogoutMessage // what ReceiveLogout makes of any message
+	fault    error             // every store method fails with it
 	beginErr error
 	lookups  []tenant.ID
 }
@@ -61,6 +65,7 @@ func newWorld(t *testing.T) *world {
 	w := &world{
 		t: t, logs: &strings.Builder{}, now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC),
 		realms: map[tenant.ID]idp.Realm{}, sessions: map[session.Hash]session.Session{}, burnt: map[[32]byte]bool{},
+		once: map[string]bool{}, tests: map[[16]byte]string{},
 	}
 	ring := &session.Ring{Now: w.clock}
 	created := w.now.Add(-time.Hour)
@@ -71,7 +76,7 @@ func newWorld(t *testing.T) *world {
 	w.Handler = &Handler{
 		PublicURL: public, Ring: ring, Realms: w, Sessions: w, Once: w, Audit: w,
 		Connectors: map[idp.Protocol]idp.Connector{idp.OIDC: fakeConnector{w}},
-		Visitor:    w.visitor, JWKS: func() []byte { return []byte(`{"keys":[]}`) },
+		Visitor:    w.visitor, Holder: w.holder, JWKS: func() []byte { return []byte(`{"keys":[]}`) },
 		Limits: session.Limits{Idle: 30 * time.Minute, Absolute: 12 * time.Hour},
 		Now:    w.clock, Log: slog.New(slog.NewJSONHandler(w.logs, nil)),
 		OnSignIn: func(_ idp.Protocol, _ idp.Provider, result string, _ time.Duration) {
@@ -171,6 +176,18 @@ func (w *world) SignIn(_ context.Context, in session.SignIn) (session.Session, d
 			return session.Session{}, directory.User{}, err
 		}
 	}
+	keys := []string{session.KindAttempt + string(in.Attempt[:])}
+	for _, o := range in.Identity.Once {
+		keys = append(keys, o.Kind+o.Value)
+	}
+	for i, k := range keys {
+		if w.once[k] {
+			return session.Session{}, directory.User{}, &session.UsedError{Kind: append([]string{session.KindAttempt}, onceKinds(in)...)[i]}
+		}
+	}
+	for _, k := range keys {
+		w.once[k] = true
+	}
 	s := session.Session{
 		Hash: in.ID.Hash(), Tenant: in.Identity.Tenant, Connection: in.Identity.Connection, User: "u-" + directory.UserID(in.Identity.Subject),
 		Subject: in.Identity.Subject, IdPSID: in.Identity.SID, Created: w.now, LastSeen: w.now, AbsoluteExpiry: w.now.Add(in.Limits.Absolute),
@@ -193,6 +210,16 @@ func (w *world) Touch(tenant.ID, session.Hash, time.Time) {
 func (w *world) Revoke(_ context.Context, _ tenant.ID, r session.Revocation) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.revoked = append(w.revoked, r)
+	for _, o := range r.Once {
+		if w.once[o.Kind+o.Value] {
+			return 0, session.ErrUsed
+		}
+		w.once[o.Kind+o.Value] = w.fault == nil
+	}
+	if r.NameID != nil {
+		return w.revokeNamed(r), w.fault
+	}
 	s, ok := w.sessions[*r.Hash]
 	if w.fault != nil || !ok || !s.RevokedAt.IsZero() {
 		return 0, w.fault
@@ -207,7 +234,7 @@ func (w *world) List(context.Context, tenant.ID, session.Query) ([]session.Sessi
 }
 
 func (w *world) Tokens(context.Context, tenant.ID, session.Hash) (session.Tokens, error) {
-	return session.Tokens{IDToken: w.idToken}, nil
+	return session.Tokens{IDToken: w.idToken, NameID: idp.NameID{Value: "name-1", Format: "f"}}, nil
 }
 
 func (w *world) Burn(_ context.Context, _ tenant.ID, _ idp.ConnectionID, _ string, value [sha256.Size]byte, _ time.Time) error {
@@ -255,6 +282,57 @@ func (w *world) visitor(ctx context.Context, r *http.Request) (Visitor, error) {
 	v.Roles = []string{"Analyst"}
 	v.IdleExpires, v.Expires = v.Session.LastSeen.Add(w.Limits.Idle), v.Session.AbsoluteExpiry
 	return v, nil
+}
+
+// holder is visitor without the cookie.
+func (w *world) holder(ctx context.Context, t tenant.ID, h session.Hash) (Visitor, error) {
+	var v Visitor
+	var err error
+	if v.Session, err = w.Get(ctx, t, h); err != nil {
+		return v, nil //nolint:nilerr // a session that is gone is not live
+	}
+	v.Realm, v.User = w.realms[t], user(v.Session)
+	v.Connection, _ = v.Realm.Connection(v.Session.Connection)
+	v.Live = v.Session.Tenant == t && v.Session.Refusal(w.clock(), w.Limits, v.Realm, v.User) == session.Valid
+	return v, w.fault
+}
+
+func onceKinds(in session.SignIn) []string {
+	var kinds []string
+	for _, o := range in.Identity.Once {
+		kinds = append(kinds, o.Kind)
+	}
+	return kinds
+}
+
+func (w *world) revokeNamed(r session.Revocation) int {
+	n := 0
+	for h, s := range w.sessions {
+		if w.fault == nil && s.Connection == r.Connection && s.Subject == r.NameID.Value && s.RevokedAt.IsZero() {
+			s.RevokedAt, s.RevokedReason = w.now, r.Reason
+			w.sessions[h] = s
+			n++
+		}
+	}
+	return n
+}
+
+func (w *world) BeginTest(_ context.Context, _ tenant.ID, _ idp.ConnectionID, id [16]byte) (bool, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	result, there := w.tests[id]
+	if !there || result != "" {
+		return false, w.fault
+	}
+	w.tests[id] = "begun"
+	return true, w.fault
+}
+
+func (w *world) FinishTest(_ context.Context, _ tenant.ID, _ idp.ConnectionID, id [16]byte, result []byte) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.tests[id] = string(result)
+	return w.fault
 }
 
 func (w *world) live() int {

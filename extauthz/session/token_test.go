@@ -89,10 +89,10 @@ func TestIDsAreRandomAndNotPrinted(t *testing.T) {
 }
 
 func TestCookieNamesCarryThePrefixOnHTTPS(t *testing.T) {
-	if got := Cookies(false); got != (CookieNames{Session: "__Host-ssogate", Flow: "__Host-ssogate-flow"}) {
+	if got := Cookies(false); got != (CookieNames{Session: "__Host-ssogate", Flow: "__Host-ssogate-flow", CrossSite: "__Host-ssogate-saml"}) {
 		t.Errorf("%+v", got)
 	}
-	if got := Cookies(true); got != (CookieNames{Session: "ssogate", Flow: "ssogate-flow"}) {
+	if got := Cookies(true); got != (CookieNames{Session: "ssogate", Flow: "ssogate-flow", CrossSite: "__Host-ssogate-saml"}) {
 		t.Errorf("%+v", got)
 	}
 }

@@ -61,7 +61,8 @@ func (c Cookies) Get(name string) (value string, count int) {
 
 // Without returns the line less the named cookies, every other byte as it was. What goes is a whole part between semicolons, if any known reader
 // could take something in it for one of the names: after a comma (Jetty), after white space or a quote (Python), in other casing (ASP.NET), percent-encoded
-// (Rack), with "." or "[" for "_" (PHP). An empty result means that the header is to be removed.
+// (Rack), with "." or "[" for "_" (PHP). A name that ends in "-" stands for every name that begins so. An empty result means that the header is to be
+// removed.
 func (c Cookies) Without(names ...string) string {
 	if !c.mentions(names) {
 		return c.line
@@ -108,12 +109,24 @@ func spells(part, name string) bool {
 		if !sameName(part[i:i+len(name)], name) || (i > 0 && !separates(part[i-1])) {
 			continue
 		}
-		rest := strings.TrimLeftFunc(part[i+len(name):], func(r rune) bool { return r <= ' ' || r == '"' || r >= 0x7f })
+		rest := part[i+len(name):]
+		if strings.HasSuffix(name, "-") {
+			rest = rest[equals(rest):]
+		}
+		rest = strings.TrimLeftFunc(rest, func(r rune) bool { return r <= ' ' || r == '"' || r >= 0x7f })
 		if strings.HasPrefix(rest, "=") || rest == "" && strings.TrimFunc(part[:i], func(r rune) bool { return r <= ' ' || r >= 0x7f }) == "" {
 			return true
 		}
 	}
 	return false
+}
+
+// equals is where a name that goes on ends: at the next "=", or nowhere.
+func equals(s string) int {
+	if i := strings.IndexByte(s, '='); i >= 0 {
+		return i
+	}
+	return len(s)
 }
 
 // sameName compares as the most forgiving reader does.

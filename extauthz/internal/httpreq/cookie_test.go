@@ -96,6 +96,22 @@ func TestWhatALenientReaderTakesForTheGateCookieGoesToo(t *testing.T) {
 	}
 }
 
+func TestNameThatEndsInADashStandsForAllThatBeginSo(t *testing.T) {
+	for _, c := range []struct{ line, want string }{
+		{"a=1; __Host-ssogate-saml=v; __Host-ssogate-saml-0123abcd=w; b=2", "a=1; b=2"},
+		{"__Host-ssogate-saml-0123abcd", ""},
+		{"a=1;__host-SSOGATE-x =v", "a=1"},
+		{"a=1,__Host-ssogate-saml-0123abcd=w;b=2", "b=2"},
+		{"%5f%5fHost-ssogate-saml=v;b=2", "b=2"},
+		{"__Host-ssogate%2dsaml=v;b=2", "b=2"},
+		{"__Host-ssogate=v; __Host-ssogatex-=1; a=__Host-ssogate-x", "__Host-ssogate=v; __Host-ssogatex-=1; a=__Host-ssogate-x"},
+	} {
+		if got := mustCookies(t, c.line).Without("__Host-ssogate-"); got != c.want {
+			t.Errorf("%q is %q, want %q", c.line, got, c.want)
+		}
+	}
+}
+
 func TestCookieLinesWithControlBytesOrTooLongAreRefused(t *testing.T) {
 	for line, want := range map[string]string{
 		"a=1\x00":     ReasonCookieByte,

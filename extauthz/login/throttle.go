@@ -1,0 +1,116 @@
+package login
+
+import (
+	"maps"
+	"net/netip"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/tracio-ai/ssogate/idp"
+)
+
+// Messages that fail to verify, by one address and over one connection, until the next is not looked at. Successes never
+// count: an office of thousands shares one address.
+const (
+	failuresPerAddress    = 20
+	failuresPerConnection = 200
+	failureWindow         = time.Minute
+	failureWindows        = 16384 // addresses, and connections, counted at once
+)
+
+// failures counts messages of SAML that did not verify. The zero value is ready.
+type failures struct {
+	mu           sync.Mutex
+	byAddress    map[netip.Prefix]window
+	byConnection map[idp.ConnectionID]window
+}
+
+// wait is how long a message from an address over a connection is not looked at; 0 lets it through. One that answers an
+// attempt of this browser, from an address that has not failed, is looked at however many others fail: strangers must
+// not be able to keep a company out.
+func (f *failures) wait(from netip.Prefix, c idp.ConnectionID, awaited bool, now time.Time) time.Duration {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	address, failed := f.byAddress[from]
+	failed = failed && !over(address, now)
+	if failed && address.rows >= failuresPerAddress {
+		return address.began.Add(failureWindow).Sub(now)
+	}
+	connection := f.byConnection[c]
+	if connection.rows >= failuresPerConnection && !over(connection, now) && (failed || !awaited) {
+		return connection.began.Add(failureWindow).Sub(now)
+	}
+	return 0
+}
+
+// add counts one failure.
+func (f *failures) add(from netip.Prefix, c idp.ConnectionID, now time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.byAddress == nil {
+		f.byAddress, f.byConnection = map[netip.Prefix]window{}, map[idp.ConnectionID]window{}
+	}
+	if from.IsValid() {
+		count(f.byAddress, from, now)
+	}
+	count(f.byConnection, c, now)
+}
+
+func over(w window, now time.Time) bool {
+	return now.Sub(w.began) >= failureWindow || now.Before(w.began)
+}
+
+// count forgets what is over when the map is full, and what does not fit even then: memory is bounded first.
+func count[K comparable](by map[K]window, key K, now time.Time) {
+	w, known := by[key]
+	if !known && len(by) >= failureWindows {
+		maps.DeleteFunc(by, func(_ K, w window) bool { return over(w, now) })
+		if len(by) >= failureWindows {
+			return
+		}
+	}
+	if over(w, now) {
+		w = window{began: now}
+	}
+	w.rows++
+	by[key] = w
+}
+
+// source is whom a request's failures are counted against: its address, of IPv6 the network one customer is given. It is
+// nobody where the address says nothing of who asks: on a listener of our own, which has the front end's address with
+// a port, and on loopback.
+func (v *visit) source() netip.Prefix {
+	a, err := netip.ParseAddr(v.RemoteAddr)
+	if err != nil || a.IsLoopback() {
+		return netip.Prefix{}
+	}
+	a = a.Unmap().WithZone("")
+	bits := a.BitLen()
+	if a.Is6() {
+		bits = 64
+	}
+	p, err := a.Prefix(bits)
+	if err != nil {
+		return netip.Prefix{}
+	}
+	return p
+}
+
+// retryAfter is the seconds a client is told to wait, at least one.
+func retryAfter(d time.Duration) string {
+	return strconv.Itoa(max(1, int((d+time.Second-1)/time.Second)))
+}
+
+// counts reports that a refusal says a message was false. That the provider said no, that nobody had asked, or that
+// verification is busy is no failure of the sender's.
+func counts(code idp.Code) bool {
+	switch code {
+	case idp.CodeSAMLForm, idp.CodeSAMLXML, idp.CodeSAMLShape, idp.CodeSAMLIssuer, idp.CodeSAMLSignature, idp.CodeSAMLSHA1, idp.CodeSAMLKey,
+		idp.CodeSAMLDecrypt, idp.CodeSAMLDestination, idp.CodeSAMLRecipient, idp.CodeSAMLAudience, idp.CodeSAMLTime, idp.CodeSAMLInResponseTo,
+		idp.CodeSAMLNameID, idp.CodeSAMLAttributes, idp.CodeSAMLReplay, idp.CodeSAMLDisagreement:
+		return true
+	default:
+		return false
+	}
+}
