@@ -33,8 +33,8 @@ func Preset(p idp.Provider) idp.SAMLSettings {
 			Email: []string{claimEmail}, GivenName: []string{claimGiven}, FamilyName: []string{claimFamily}, DisplayName: []string{claimName},
 			Groups: []string{claimGroup, "http://schemas.auth0.com/groups"},
 		}}
-	case idp.Entra: // its NameID is the user principal name, which can pass to somebody else; the object id cannot
-		return idp.SAMLSettings{SubjectFrom: entraObjectID, Attributes: idp.SAMLAttributes{
+	case idp.Entra:
+		return idp.SAMLSettings{Attributes: idp.SAMLAttributes{
 			UserName: []string{claimName}, Email: []string{claimEmail}, GivenName: []string{claimGiven}, FamilyName: []string{claimFamily},
 			DisplayName: []string{"http://schemas.microsoft.com/identity/claims/displayname"}, Groups: []string{entraGroups},
 		}}
