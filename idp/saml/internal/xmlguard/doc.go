@@ -27,6 +27,7 @@
 //	cdata-end                                   ]]> in text
 //	attribute-whitespace                        a literal tab or line end in an attribute value
 //	too-deep too-many-elements too-many-attributes too-many-xmlns too-many-prefixes too-many-namespaces
+//	                                            more than the package's limits
 //	duplicate-attribute                         by name, or by namespace and local name
 //	attribute-order                             attributes of two namespaces that canonicalisers sort differently
 //	undeclared-prefix xml-attribute             no binding in scope; xml:* other than xml:lang
@@ -46,8 +47,16 @@
 //	element-in-text text-in-structure           text where only elements belong, and the reverse
 //	foreign-attribute unknown-attribute         an attribute of another namespace that could pass for SAML's; not the schema's
 //	version no-id                               Version is not "2.0"; the signed or root element has no ID
-//	no-issuer no-status no-status-code no-subject no-name-id no-confirmation no-conditions no-authn-statement …
-//	two-issuers two-signatures two-statuses two-assertions two-subjects two-name-ids two-conditions …
+//	no-issuer no-status no-status-code no-subject no-name-id no-confirmation no-conditions no-authn-statement
+//	no-authn-context no-signature no-signed-info no-signature-method no-signature-value no-reference no-digest-method
+//	no-digest-value no-encrypted-data no-cipher-data no-cipher-value
+//	                                            an element that must be there is not
+//	two-issuers two-signatures two-extensions two-statuses two-status-codes two-status-messages two-status-details
+//	two-assertions two-subjects two-name-ids two-confirmation-data two-conditions two-authn-statements
+//	two-subject-localities two-authn-contexts two-authn-context-classes two-authn-context-declarations
+//	two-signed-infos two-signature-methods two-signature-values two-key-infos two-digest-methods two-digest-values
+//	two-encrypted-data two-cipher-data two-cipher-values two-reference-lists two-carried-key-names
+//	                                            an element that may be there once is there twice
 //	too-many-confirmations                      more than four
 //	no-assertion assertion-with-failure         Status and content contradict each other
 //	advice statement base-id encrypted-id encrypted-attribute

@@ -1,6 +1,9 @@
 package xmlguard
 
-import "bytes"
+import (
+	"bytes"
+	"hash/maphash"
+)
 
 // guard is one run over one document.
 type guard struct {
@@ -10,12 +13,15 @@ type guard struct {
 	comments     bool
 	elementLimit int
 	elements     int
+	declarations int // and attributes, of the document
 
 	frames [maxDepth]frame
 	depth  int
 
 	attributes [maxAttributes]attribute
-	count      int // of attributes of the element being read
+	hashes     [maxAttributes]uint64 // of their local names
+	count      int                   // of attributes of the element being read
+	seed       maphash.Seed
 
 	ids map[string]struct{}
 	signed
@@ -37,16 +43,10 @@ type frame struct {
 	children bool
 }
 
-type attribute struct {
-	prefix, local []byte
-	value         []byte // as written
-	ns            namespace
-	offset        int
-}
-
 func (g *guard) init() {
 	g.names.init()
 	g.ids = map[string]struct{}{}
+	g.seed = maphash.MakeSeed()
 }
 
 func (g *guard) innermost() *frame { return &g.frames[g.depth-1] }
@@ -186,131 +186,6 @@ func (g *guard) start() error {
 	return nil
 }
 
-// inside reads the attributes up to the > and reports whether the element is empty.
-func (g *guard) inside() (empty bool, err error) {
-	declared := 0
-	for g.count = 0; ; {
-		spaced := g.spaces()
-		if g.next('>') {
-			return false, nil
-		}
-		if g.next('/') {
-			if !g.next('>') {
-				return false, g.xml("syntax")
-			}
-			return true, nil
-		}
-		if !spaced || !g.more() {
-			return false, g.xml("syntax")
-		}
-		a, err := g.attribute()
-		if err != nil {
-			return false, err
-		}
-		if prefix, is := declares(a); is {
-			declared++
-			if declared > maxXMLNS {
-				return false, g.xml("too-many-xmlns")
-			}
-			if err := g.declare(prefix, a); err != nil {
-				return false, err
-			}
-			continue
-		}
-		if g.count == maxAttributes {
-			return false, g.xml("too-many-attributes")
-		}
-		g.attributes[g.count] = a
-		g.count++
-	}
-}
-
-func (g *guard) attribute() (attribute, error) {
-	a := attribute{offset: g.at}
-	var err error
-	if a.prefix, a.local, err = g.name(); err != nil {
-		return a, err
-	}
-	g.spaces()
-	if !g.next('=') {
-		return a, g.xml("syntax")
-	}
-	g.spaces()
-	a.value, err = g.value()
-	return a, err
-}
-
-// declares tells a namespace declaration and the prefix it is for.
-func declares(a attribute) (prefix []byte, is bool) {
-	if len(a.prefix) == 0 {
-		return nil, string(a.local) == "xmlns"
-	}
-	return a.local, string(a.prefix) == "xmlns"
-}
-
-// declare binds a prefix. One element must not declare it twice, not even alike.
-func (g *guard) declare(prefix []byte, a attribute) error {
-	f := g.innermost()
-	if p, known := g.prefixes[string(prefix)]; known {
-		for _, c := range g.undo[f.undo:] {
-			if c.prefix == p {
-				return &Error{Rule: "duplicate-attribute", Offset: a.offset}
-			}
-		}
-	}
-	if broken := g.bind(prefix, g.decoded(a.value)); broken != "" {
-		return &Error{Rule: broken, Offset: a.offset}
-	}
-	return nil
-}
-
-// expand resolves the prefixes of the element and its attributes (Namespaces in XML 1.0 §6).
-func (g *guard) expand(prefix []byte) (namespace, error) {
-	_, ns, ok := g.resolve(prefix)
-	if !ok || ns == nsXML {
-		return 0, g.xml("undeclared-prefix")
-	}
-	for i := range g.count {
-		a := &g.attributes[i]
-		if len(a.prefix) == 0 {
-			continue // no namespace, whatever the default one is
-		}
-		if _, a.ns, ok = g.resolve(a.prefix); !ok {
-			return 0, &Error{Rule: "undeclared-prefix", Offset: a.offset}
-		}
-		if a.ns == nsXML && string(a.local) != "lang" {
-			return 0, &Error{Rule: "xml-attribute", Offset: a.offset}
-		}
-	}
-	return ns, g.compare()
-}
-
-// compare holds attributes against each other: no name twice, and no two namespaces whose order is in doubt. Canonical XML
-// orders by namespace name, then local name; goxmldsig by local name alone. Where the two differ, a signature that is
-// true for one is false for the other.
-func (g *guard) compare() error {
-	for i := 1; i < g.count; i++ {
-		a := &g.attributes[i]
-		for j := range i {
-			b := &g.attributes[j]
-			if a.ns == b.ns {
-				if len(a.local) == len(b.local) && string(a.local) == string(b.local) {
-					return &Error{Rule: "duplicate-attribute", Offset: a.offset}
-				}
-				continue
-			}
-			if a.ns == noNamespace || b.ns == noNamespace || g.comments && g.kind == Metadata {
-				continue
-			}
-			byName := bytes.Compare(a.local, b.local)
-			if byName == 0 || (g.list[a.ns] < g.list[b.ns]) != (byName < 0) {
-				return &Error{Rule: "attribute-order", Offset: a.offset}
-			}
-		}
-	}
-	return nil
-}
-
 // size adds up what exclusive canonicalisation will declare on this element (Exclusive XML Canonicalization §3). A long
 // namespace name on the root that a thousand children use is repeated a thousand times.
 func (g *guard) size(prefix []byte) error {
@@ -371,53 +246,4 @@ func (g *guard) leaveElement(end int) error {
 	g.leave(f.undo)
 	g.depth--
 	return nil
-}
-
-// uniqueIDs holds the attributes that some parser may take for an ID. A reference must find one element, whichever of
-// them a library goes by.
-func (g *guard) uniqueIDs(f *frame) error {
-	for i := range g.count {
-		a := &g.attributes[i]
-		if !isIDName(a.local) {
-			continue
-		}
-		if g.kind == Metadata || g.kind == SignedMetadata {
-			if len(a.prefix) > 0 || string(a.local) != "ID" {
-				continue
-			}
-		}
-		if len(a.prefix) > 0 {
-			return &Error{Rule: "id-prefix", Offset: a.offset}
-		}
-		value := g.decoded(a.value)
-		if len(value) > maxID || !isNCName(value) {
-			return &Error{Rule: "id", Offset: a.offset}
-		}
-		if _, twice := g.ids[string(value)]; twice {
-			return &Error{Rule: "duplicate-id", Offset: a.offset}
-		}
-		g.ids[string(value)] = struct{}{}
-		if string(a.local) == "ID" {
-			f.id = bytes.Clone(value)
-		}
-	}
-	return nil
-}
-
-func isIDName(local []byte) bool {
-	switch string(local) {
-	case "ID", "Id", "id", "AssertionID":
-		return true
-	}
-	return false
-}
-
-// find returns the value of an attribute without a prefix.
-func (g *guard) find(local string) (value []byte, ok bool) {
-	for i := range g.count {
-		if a := &g.attributes[i]; len(a.prefix) == 0 && string(a.local) == local {
-			return g.decoded(a.value), true
-		}
-	}
-	return nil, false
 }

@@ -28,6 +28,7 @@ const (
 	maxElements      = 5_000
 	maxMetadata      = 40_000 // elements: a federation lists many entities
 	maxAttributes    = 32     // an element
+	maxAverage       = 4      // attributes and declarations, a document, for each element it may have
 	maxXMLNS         = 16     // an element
 	maxUsedPrefixes  = 8      // an element: what exclusive canonicalisation may have to declare on it
 	maxPrefixes      = 32     // a document

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -70,6 +71,41 @@ func kindOf(t testing.TB, name string) xmlguard.Kind {
 	}
 	t.Fatalf("%s is of no kind", name)
 	return 0
+}
+
+func TestEveryRuleIsInThePackageComment(t *testing.T) {
+	doc, err := os.ReadFile("doc.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	documented := map[string]bool{}
+	for _, word := range strings.Fields(string(doc)) {
+		documented[word] = true
+	}
+	files, err := filepath.Glob("[a-z]*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := regexp.MustCompile(`(?:xml|shape)\("([a-z0-9-]+)"\)|Rule: "([a-z0-9-]+)"|"((?:no|two|too)-[a-z0-9-]+)"|return(?: 0,)? "([a-z0-9-]+)"|(?:broken|rule) = "([a-z0-9-]+)"`)
+	found := 0
+	for _, f := range files {
+		if strings.HasSuffix(f, "_test.go") {
+			continue
+		}
+		source, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range said.FindAllStringSubmatch(string(source), -1) {
+			found++
+			if rule := strings.Join(m[1:], ""); !documented[rule] {
+				t.Errorf("%s: rule %s is not in the package comment", f, rule)
+			}
+		}
+	}
+	if found < 100 {
+		t.Errorf("only %d rules found in the source", found)
+	}
 }
 
 func TestProvidersDocumentsAreAccepted(t *testing.T) {

@@ -44,14 +44,15 @@ type binding struct {
 	now      namespace // noNamespace: unbound here
 	rendered namespace // what the canonical form has said of the prefix by here
 	first    namespace // the first it was ever bound to
+	element  int       // the last that bound it, by number
 	several  bool      // it was bound to another since
 	core     bool      // one of them is the assertion, protocol, dsig or xenc namespace
 }
 
 // change is what leaving an element undoes.
 type change struct {
-	prefix uint8
-	was    binding
+	prefix        uint8
+	now, rendered namespace
 }
 
 // names resolves prefixes. Prefix 0 is the default namespace, 1 is xml.
@@ -116,33 +117,38 @@ func isAbsoluteURI(uri string) bool {
 	return err == nil && u.Scheme != "" && strings.Count(uri, "#") <= 1
 }
 
-// bind declares prefix for the element being read. It returns the rule this breaks.
-func (n *names) bind(prefix, uri []byte) (broken string) {
+// bind declares prefix for the element of that number. It returns the rule this breaks.
+func (n *names) bind(prefix, uri []byte, element int) (broken string) {
 	if string(prefix) == "xml" || string(prefix) == "xmlns" {
 		return "xmlns-reserved"
 	}
-	ns, broken := n.number(uri)
-	if broken != "" {
-		return broken
-	}
-	if ns == nsXML {
-		return "xmlns-reserved"
-	}
-	p, ok := n.prefixes[string(prefix)]
-	if !ok {
+	p, known := n.prefixes[string(prefix)]
+	if !known {
 		if len(n.prefixes) == len(n.bindings) {
 			return "too-many-prefixes"
 		}
 		p = uint8(len(n.prefixes)) //nolint:gosec // at most len(n.bindings)
 		n.prefixes[string(prefix)] = p
-		n.bindings[p].first = ns
 	}
 	b := &n.bindings[p]
-	n.undo = append(n.undo, change{p, *b})
+	if b.element == element {
+		return "duplicate-attribute"
+	}
+	ns := b.first
+	if ns == noNamespace || n.list[ns] != string(uri) { // nearly always a prefix means what it meant before
+		if ns, broken = n.number(uri); broken != "" {
+			return broken
+		}
+	}
+	if ns == nsXML {
+		return "xmlns-reserved"
+	}
+	n.undo = append(n.undo, change{p, b.now, b.rendered})
 	if b.first == noNamespace {
 		b.first = ns
 	}
-	b.now, b.several, b.core = ns, b.several || b.first != ns, b.core || isCore(ns)
+	b.now, b.element = ns, element
+	b.several, b.core = b.several || b.first != ns, b.core || isCore(ns)
 	if p != prefixDefault && b.several && b.core {
 		return "prefix-rebound"
 	}
@@ -167,7 +173,7 @@ func (n *names) render(p uint8, prefix []byte) int {
 	if b.rendered == b.now {
 		return 0
 	}
-	n.undo = append(n.undo, change{p, *b})
+	n.undo = append(n.undo, change{p, b.now, b.rendered})
 	b.rendered = b.now
 	return len(` xmlns:=""`) + len(prefix) + len(n.list[b.now])
 }
@@ -176,7 +182,7 @@ func (n *names) render(p uint8, prefix []byte) int {
 func (n *names) forget() {
 	for p := range len(n.prefixes) {
 		if p != int(prefixXML) && n.bindings[p].rendered != noNamespace {
-			n.undo = append(n.undo, change{uint8(p), n.bindings[p]})
+			n.undo = append(n.undo, change{uint8(p), n.bindings[p].now, n.bindings[p].rendered})
 			n.bindings[p].rendered = noNamespace
 		}
 	}
@@ -187,7 +193,7 @@ func (n *names) leave(mark int) {
 	for i := len(n.undo) - 1; i >= mark; i-- {
 		c := n.undo[i]
 		b := &n.bindings[c.prefix]
-		b.now, b.rendered = c.was.now, c.was.rendered
+		b.now, b.rendered = c.now, c.rendered
 	}
 	n.undo = n.undo[:mark]
 }

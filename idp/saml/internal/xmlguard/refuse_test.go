@@ -389,6 +389,11 @@ func TestLimitsHoldAtTheirEdge(t *testing.T) {
 			return within(strings.Repeat("<x>", n) + strings.Repeat("</x>", n))
 		}},
 		{"too-many-attributes", func(over int) []byte { return within(attributes(32 + over)) }},
+		{"too-many-attributes", func(over int) []byte {
+			have := strings.Count(okta, `="`) - 2 // without the XML declaration's
+			n := (20_000 - have) / 20
+			return within(strings.Repeat(attributes(20), n) + attributes(20_000-have-20*n+over))
+		}},
 		{"too-many-xmlns", func(over int) []byte { return within("<x" + namespaces(16+over, ` xmlns:a%d="urn:x"`) + "/>") }},
 		// saml2p, xs, saml2, xsi, ds and ec are there.
 		{"too-many-prefixes", func(over int) []byte { return within(namespaces(32-6+over, `<x xmlns:a%d="urn:x"/>`)) }},
