@@ -28,6 +28,7 @@ type cli struct {
 	Mapping     mappingCmd     `cmd:"" help:"Which groups, claims and people get which role."`
 	User        userCmd        `cmd:"" help:"People: look, shut out, let back in."`
 	SCIM        scimCmd        `cmd:"" name:"scim" help:"What identity providers push: people and groups."`
+	SAML        samlCmd        `cmd:"" name:"saml" help:"What SAML connections need beside their settings: our metadata, keys of both sides."`
 	Session     sessionCmd     `cmd:"" help:"Signed-in browsers."`
 	Envoy       envoyCmd       `cmd:"" help:"Configuration for Envoy."`
 	Policy      policyCmd      `cmd:"" help:"Check and test the policy."`

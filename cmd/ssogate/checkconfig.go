@@ -47,7 +47,7 @@ func (cmd checkConfigCmd) check(a *app) (problems, error) {
 	}
 	var found problems
 	found = found.add(c.allowInsecure(cmd.Insecure))
-	found = append(found, c.checkSecrets(a.getenv)...)
+	found = append(found, c.checkSecrets(a)...)
 	found = append(found, c.checkFiles()...)
 	names, bad := c.checkPolicy(a)
 	found = append(found, bad...)
@@ -60,17 +60,17 @@ func (cmd checkConfigCmd) check(a *app) (problems, error) {
 	return found, nil
 }
 
-// checkSecrets reads every secret and forgets it.
-func (c Config) checkSecrets(getenv func(string) string) problems {
+// checkSecrets reads every secret and forgets it, and every provider's metadata.
+func (c Config) checkSecrets(a *app) problems {
 	var found problems
-	if _, err := c.dsn(getenv); err != nil {
+	if _, err := c.dsn(a.getenv); err != nil {
 		found = found.add(err)
 	}
 	if c.RootKey.Env != "" || exists(c.RootKey.File) {
-		_, err := c.sealer(getenv)
+		_, err := c.sealer(a.getenv)
 		found = found.add(err)
 	}
-	_, err := c.declared(getenv)
+	_, err := c.declared(a.getenv, a.now())
 	return found.add(err)
 }
 

@@ -103,11 +103,14 @@ type MappingConfig struct {
 	line    int
 }
 
-// ConnectionConfig is one declared connection; its client secret is still where the file says it is.
+// ConnectionConfig is one declared connection; its client secret and, of SAML, the provider's metadata or certificate
+// are still where the file says they are.
 type ConnectionConfig struct {
-	Connection idp.Connection
-	Secret     source
-	line       int
+	Connection  idp.Connection
+	Secret      source
+	Metadata    source
+	Certificate source
+	line        int
 }
 
 // defaults is the configuration of an empty file in a folder.

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
@@ -18,6 +21,7 @@ type connectionKeys struct {
 	enabled  bool
 	auth     string
 	set      overrides
+	saml     samlKeys
 }
 
 // overrides is what an admin may say beside the preset. Zero leaves the preset's own.
@@ -74,31 +78,70 @@ func (c *Config) readConnection(r *reader, path string, n ast.Node, taken claime
 	cc := ConnectionConfig{line: n.GetToken().Position.Line}
 	k := connectionKeys{protocol: string(idp.OIDC), enabled: true}
 	conn := &cc.Connection
-	r.mapping(path, n, fields{
+	common := fields{
 		"id": func(path string, n ast.Node) {
 			if id, ok := r.id(path, n); ok {
 				taken.claim(r, path, n, "connection", id)
 				conn.ID = tenant.ConnectionID(id)
 			}
 		},
-		"name":    r.str(&conn.Name),
-		"enabled": r.flag(&k.enabled),
-		"protocol": func(path string, n ast.Node) {
-			r.oneOf(&k.protocol, string(idp.OIDC), string(idp.SAML))(path, n)
-			if k.protocol == string(idp.SAML) {
-				r.later(path, n, "use oidc")
-			}
-		},
-		"provider":      r.oneOf((*string)(&k.known.Provider), providers()...),
+		"name":       r.str(&conn.Name),
+		"enabled":    r.flag(&k.enabled),
+		"protocol":   r.oneOf(&k.protocol, string(idp.OIDC), string(idp.SAML)),
+		"provider":   r.oneOf((*string)(&k.known.Provider), samlProviders()...),
+		"join":       r.oneOf((*string)(&conn.Join), joins()...),
+		"join_claim": r.str(&conn.JoinClaim),
+	}
+	ofOIDC, ofSAML := r.oidcFields(c.Folder, &cc, &k), r.samlFields(c.Folder, &k.saml)
+	all := maps.Clone(common)
+	maps.Copy(all, ofOIDC)
+	maps.Copy(all, ofSAML)
+	r.mapping(path, n, all)
+	conn.Protocol, conn.Provider = idp.Protocol(k.protocol), k.known.Provider
+	conn.Enabled, conn.Declared = k.enabled, true
+	k.set.clientAuth = idp.ClientAuth(k.auth)
+	if conn.ID == "" {
+		r.missing(path, n, "id", "id: acme-okta")
+	}
+	if conn.JoinClaim != "" && conn.Join != idp.JoinExternalID {
+		r.problem(n, "write join: external_id beside it, or remove join_claim", "%s: join_claim is for join external_id", path)
+	}
+	switch conn.Protocol {
+	case idp.SAML:
+		r.foreign(path, ofOIDC, idp.OIDC, "saml")
+		r.completeSAML(path, n, &cc, k.saml)
+	case idp.OIDC:
+		r.foreign(path, ofSAML, idp.SAML, "oidc")
+		r.complete(path, n, &cc, k)
+	}
+	if conn.Name == "" {
+		conn.Name = defaultName(conn.Provider)
+	}
+	return cc
+}
+
+// foreign reports keys that another protocol's connections have: they are settings that somebody believes in force.
+func (r *reader) foreign(path string, theirs fields, protocol idp.Protocol, this string) {
+	for _, key := range slices.Sorted(maps.Keys(theirs)) {
+		if line := r.lines[join(path, key)]; line > 0 {
+			r.found = append(r.found, problem{
+				File: r.file, Line: line, Message: fmt.Sprintf("%s: not a key of protocol %s", join(path, key), this),
+				Hint: fmt.Sprintf("remove it, or write protocol: %s", protocol),
+			})
+		}
+	}
+}
+
+// oidcFields are the keys of an OpenID Connect connection.
+func (r *reader) oidcFields(folder string, cc *ConnectionConfig, k *connectionKeys) fields {
+	return fields{
 		"domain":        r.str(&k.known.Domain),
 		"tenant_id":     r.str(&k.known.TenantID),
 		"issuer":        r.str(&k.known.Issuer),
 		"client_id":     r.str(&k.set.clientID),
-		"client_secret": r.secret(c.Folder, &cc.Secret),
+		"client_secret": r.secret(folder, &cc.Secret),
 		"client_auth":   r.oneOf(&k.auth, string(idp.AuthBasic), string(idp.AuthPost), string(idp.AuthNone)),
 		"scopes":        r.strs(&k.set.scopes),
-		"join":          r.oneOf((*string)(&conn.Join), joins()...),
-		"join_claim":    r.str(&conn.JoinClaim),
 		"claims": func(path string, n ast.Node) {
 			names := &k.set.claims
 			r.mapping(path, n, fields{
@@ -111,14 +154,9 @@ func (c *Config) readConnection(r *reader, path string, n ast.Node, taken claime
 		"prompt":          r.oneOf(&k.set.prompt, "login", "select_account", "consent"),
 		"acr_values":      r.strs(&k.set.acrValues),
 		"audiences":       r.strs(&k.set.audiences),
-		"max_age":         r.maxAge(conn),
+		"max_age":         r.maxAge(&cc.Connection),
 		"extra":           r.words(&k.set.extra),
-	})
-	conn.Protocol, conn.Provider = idp.Protocol(k.protocol), k.known.Provider
-	conn.Enabled, conn.Declared = k.enabled, true
-	k.set.clientAuth = idp.ClientAuth(k.auth)
-	r.complete(path, n, &cc, k)
-	return cc
+	}
 }
 
 // at makes room for a value that may be absent.
@@ -132,14 +170,15 @@ func at[T any](p **T) *T {
 // complete turns what the admin knows into settings and reports what is missing.
 func (r *reader) complete(path string, n ast.Node, cc *ConnectionConfig, k connectionKeys) {
 	conn := &cc.Connection
-	if conn.ID == "" {
-		r.missing(path, n, "id", "id: acme-okta")
-	}
 	if k.set.clientID == "" {
 		r.missing(path, n, "client_id", "client_id: the one your identity provider shows")
 	}
 	if k.known.Provider == "" {
 		r.missing(path, n, "provider", "provider: "+strings.Join(providers(), ", "))
+		return
+	}
+	if k.known.Provider == idp.ADFS {
+		r.problem(n, "write protocol: saml, or provider: generic with the issuer", "%s: provider adfs is for protocol saml", path)
 		return
 	}
 	settings, err := k.known.settings()
@@ -150,14 +189,8 @@ func (r *reader) complete(path string, n ast.Node, cc *ConnectionConfig, k conne
 	settings.MaxAge = conn.Settings.MaxAge
 	k.set.apply(&settings)
 	conn.Settings = settings
-	if conn.Name == "" {
-		conn.Name = defaultName(conn.Provider)
-	}
 	if conn.Provider == idp.Google && settings.Extra["hd"] == "" {
 		r.problem(n, "leave hd out of extra: domain says it", "%s.extra: an empty hd would let in every Google account", path)
-	}
-	if conn.JoinClaim != "" && conn.Join != idp.JoinExternalID {
-		r.problem(n, "write join: external_id beside it, or remove join_claim", "%s: join_claim is for join external_id", path)
 	}
 	switch none := settings.ClientAuth == idp.AuthNone; {
 	case none && cc.Secret.set():
@@ -239,8 +272,16 @@ func joins() []string {
 	return []string{string(idp.JoinExternalID), string(idp.JoinUserName), string(idp.JoinNone)}
 }
 
+// providers are those with a preset for OpenID Connect.
 func providers() []string {
 	return []string{
 		string(idp.Okta), string(idp.Auth0), string(idp.Entra), string(idp.Google), string(idp.Keycloak), string(idp.Generic),
+	}
+}
+
+// samlProviders are those with a preset for SAML.
+func samlProviders() []string {
+	return []string{
+		string(idp.Okta), string(idp.Auth0), string(idp.Entra), string(idp.ADFS), string(idp.Google), string(idp.Keycloak), string(idp.Generic),
 	}
 }

@@ -171,8 +171,8 @@ func readMapping(r *reader, path string, n ast.Node) MappingConfig {
 	return m
 }
 
-// declared reads the client secrets and returns the file's tenants as the store takes them.
-func (c Config) declared(getenv func(string) string) ([]store.Declared, error) {
+// declared reads the client secrets and the metadata of providers, and returns the file's tenants as the store takes them.
+func (c Config) declared(getenv func(string) string, now time.Time) ([]store.Declared, error) {
 	var found problems
 	var all []store.Declared
 	for _, t := range c.Tenants {
@@ -183,6 +183,11 @@ func (c Config) declared(getenv func(string) string) ([]store.Declared, error) {
 				text, err := cc.Secret.read(getenv)
 				found = found.add(err)
 				conn.Settings.ClientSecret = text
+			}
+			if conn.Protocol == idp.SAML {
+				settings, bad := c.declaredSAML(cc, now)
+				found = append(found, bad...)
+				conn.SAML = settings
 			}
 			d.Connections = append(d.Connections, conn)
 		}

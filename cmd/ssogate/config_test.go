@@ -64,7 +64,7 @@ func TestDeclaredTenantArrivesWithItsSecret(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all, err := c.declared(func(name string) string { return map[string]string{"ACME_SECRET": "s3cret"}[name] })
+	all, err := c.declared(func(name string) string { return map[string]string{"ACME_SECRET": "s3cret"}[name] }, time.Now())
 	if err != nil || len(all) != 1 {
 		t.Fatalf("declared: %v, %v", all, err)
 	}
@@ -143,7 +143,19 @@ func TestConfigurationSaysWhatIsWrongAndWhatToDo(t *testing.T) {
 		"mapping to nowhere":    {head + "tenants: [{id: acme, role_mappings: [{kind: group, value: a, role: Viewer, connection: zz}]}]\n", "no connection zz in this tenant", ""},
 		"claim without name":    {head + "tenants: [{id: acme, role_mappings: [{kind: claim, value: a, role: Viewer}]}]\n", "claim is missing", ""},
 		"claim with group":      {head + "tenants: [{id: acme, role_mappings: [{kind: group, claim: c, value: a, role: Viewer}]}]\n", "claim is for kind claim", ""},
-		"saml":                  {head + conn("protocol: saml, provider: okta, domain: a.okta.com, client_id: x, client_secret: {env: A}"), "protocol: not supported by this version", "oidc"},
+		"client id with saml":   {head + conn("protocol: saml, provider: okta, metadata_url: 'https://a.okta.com/m', client_id: x"), "client_id: not a key of protocol saml", "remove it, or write protocol: oidc"},
+		"attributes with oidc":  {head + conn("provider: okta, domain: a.okta.com, client_id: x, client_secret: {env: A}, attributes: {groups: g}"), "attributes: not a key of protocol oidc", "remove it, or write protocol: saml"},
+		"adfs with oidc":        {head + conn("provider: adfs, issuer: 'https://x.example', client_id: x, client_secret: {env: A}"), "provider adfs is for protocol saml", "protocol: saml"},
+		"saml without metadata": {head + conn("protocol: saml, provider: okta"), "the identity provider's metadata is missing", "metadata_url: https://…, or metadata: {file: PATH}"},
+		"saml with both":        {head + conn("protocol: saml, provider: okta, metadata_url: 'https://a.okta.com/m', metadata: {file: m.xml}"), "want one of metadata and metadata_url", ""},
+		"metadata and by hand":  {head + conn("protocol: saml, provider: okta, metadata: {file: m.xml}, sso_url: 'https://a.okta.com/s'"), "metadata and settings by hand", "remove sso_url"},
+		"half by hand":          {head + conn("protocol: saml, provider: okta, idp_entity_id: x, sso_url: 'https://a.okta.com/s'"), "certificate is missing", "certificate: {file: idp.pem}"},
+		"metadata in line":      {head + conn("protocol: saml, provider: okta, metadata: '<xml>'"), "metadata: want a file", "metadata: {file: PATH}"},
+		"saml without provider": {head + conn("protocol: saml, metadata_url: 'https://a.okta.com/m'"), "provider is missing", "okta, auth0, entra, adfs"},
+		"no such signature":     {head + conn("protocol: saml, provider: okta, metadata_url: 'https://a.okta.com/m', want_signed: none"), `want_signed: "none" is not one of its values`, "choose either or assertion or response or both"},
+		"IdP-initiated accept":  {head + conn("protocol: saml, provider: okta, metadata_url: 'https://a.okta.com/m', idp_initiated: accept"), "is not one of its values", "choose off or bounce"},
+		"a date in words":       {head + conn("protocol: saml, provider: okta, metadata_url: 'https://a.okta.com/m', allow_sha1_until: soon"), `allow_sha1_until: "soon" is not a date`, "2027-03-31"},
+		"a format in words":     {head + conn("protocol: saml, provider: okta, metadata_url: 'https://a.okta.com/m', nameid_format: mail"), `nameid_format: "mail" is not a NameID format`, "persistent, email"},
 		"inline client secret":  {head + conn("provider: okta, domain: a.okta.com, client_id: x, client_secret: hunter2"), "client_secret: a secret does not stand in this file", "client_secret: {file: PATH}"},
 		"no client secret":      {head + conn("provider: okta, domain: a.okta.com, client_id: x"), "client_secret is missing", ""},
 		"public with a secret":  {head + conn("provider: okta, domain: a.okta.com, client_id: x, client_auth: none, client_secret: {env: A}"), "client_auth none goes without a client_secret", ""},

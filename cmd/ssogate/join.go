@@ -28,7 +28,7 @@ func (cmd connectionJoinCmd) Run(a *app) error {
 			return fmt.Errorf("set join rule of connection %s: %w", conn.ID, err)
 		}
 		conn.Join, conn.JoinClaim = rule, cmd.Claim
-		return a.result(connectionRowOf(conn), "connection %s joins by %s", conn.ID, rule)
+		return a.result(connectionRowOf(conn, a.now()), "connection %s joins by %s", conn.ID, rule)
 	})
 }
 

@@ -133,7 +133,7 @@ func declare(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	c, err := loadConfigIn(ts)
 	ts.Check(err)
-	file, err := c.declared(ts.Getenv)
+	file, err := c.declared(ts.Getenv, time.Now())
 	ts.Check(err)
 	s := openIn(ts, c)
 	defer func() { ts.Check(s.Close()) }()

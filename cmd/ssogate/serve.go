@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"strings"
 	"sync"
@@ -20,6 +21,7 @@ import (
 	"github.com/tracio-ai/ssogate/extauthz/store"
 	"github.com/tracio-ai/ssogate/idp"
 	"github.com/tracio-ai/ssogate/idp/oidc"
+	"github.com/tracio-ai/ssogate/idp/saml"
 	"github.com/tracio-ai/ssogate/policies"
 	"github.com/tracio-ai/ssogate/scim"
 )
@@ -38,6 +40,7 @@ type gate struct {
 	engine    *policies.Engine
 	server    *extauthz.Server
 	scim      *scim.Handler
+	refresher *refresher
 	decisions *audit.Log
 }
 
@@ -97,7 +100,7 @@ func (g *gate) loadPolicy(a *app) error {
 }
 
 func (g *gate) openStore(a *app) error {
-	declared, err := g.config.declared(a.getenv)
+	declared, err := g.config.declared(a.getenv, a.now())
 	if err != nil {
 		return err
 	}
@@ -144,6 +147,7 @@ func (g *gate) wire(a *app) error {
 		return err
 	}
 	g.decisions = out
+	overSAML := g.wireSAML(a, client)
 	assertions := &extauthz.Assertions{Ring: g.ring, Issuer: c.PublicURL.String(), Audience: c.Assertion.Audience}
 	g.server = &extauthz.Server{
 		PublicURL: c.PublicURL, Insecure: c.Insecure(),
@@ -154,8 +158,10 @@ func (g *gate) wire(a *app) error {
 			PublicURL: c.PublicURL, Insecure: c.Insecure(), Ring: g.ring, Realms: g.store, Sessions: g.store, Once: g.store, Audit: g.store,
 			Connectors: map[idp.Protocol]idp.Connector{
 				idp.OIDC: &oidc.Connector{Client: client, Documents: g.store, Now: a.now, Log: g.log, OnRequest: g.metrics.IdPRequest},
+				idp.SAML: overSAML,
 			},
-			JWKS: assertions.JWKS, Limits: c.Session.Limits, Now: a.now, Log: g.log, OnSignIn: g.metrics.SignIn,
+			Tests: g.store,
+			JWKS:  assertions.JWKS, Limits: c.Session.Limits, Now: a.now, Log: g.log, OnSignIn: g.metrics.SignIn,
 		},
 	}
 	sealer, err := c.sealer(a.getenv)
@@ -166,6 +172,18 @@ func (g *gate) wire(a *app) error {
 		Store: g.store, Credentials: g.store, Seal: sealer, PublicURL: c.PublicURL, Calls: g.store.LogCall, Now: a.now, Log: g.log,
 	}
 	return g.server.Init()
+}
+
+// wireSAML makes the connector, and the refresher that keeps what it knows of providers.
+func (g *gate) wireSAML(a *app, client *http.Client) *saml.Connector {
+	r := &refresher{Store: g.store, Now: a.now, Log: g.log, Fetched: g.metrics.SAMLFetched, Keys: g.metrics.SAMLKeys}
+	c := &saml.Connector{
+		PublicURL: g.config.PublicURL, Insecure: g.config.Insecure(), Client: client, Now: a.now, Log: g.log,
+		OnOpinion: g.metrics.SAMLOpinion, OnVerify: g.metrics.SAMLVerified, OnSHA1: g.metrics.SAMLSHA1, OnPanic: g.metrics.SAMLPanic,
+		OnUnknownKey: r.UnknownKey,
+	}
+	r.From, g.refresher = c, r
+	return c
 }
 
 func (g *gate) decisionLog(a *app) (*audit.Log, error) {
@@ -276,6 +294,7 @@ func (g *gate) serve(ctx context.Context, l listeners) error {
 	}
 	run(&back, behind, "store", g.store.Run)
 	run(&back, behind, "decision log", g.decisions.Run)
+	run(&side, beside, "saml refresher", g.refresher.Run)
 	if g.config.Policy.Path != "" {
 		run(&back, behind, "policy", func(ctx context.Context) error { return g.engine.Watch(ctx, g.config.Policy.Path, g.reloaded) })
 	}

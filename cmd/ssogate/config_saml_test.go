@@ -1,0 +1,183 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tracio-ai/ssogate/idp"
+	"github.com/tracio-ai/ssogate/idp/idptest"
+	"github.com/tracio-ai/ssogate/idp/saml"
+)
+
+// thursday is when these tests take place.
+var thursday = time.Date(2027, 1, 14, 9, 0, 0, 0, time.UTC)
+
+// fullSAML is every key of a connection over SAML, each with a value that is not its default.
+const fullSAML = `protocol: saml, provider: keycloak, name: Acme, metadata_url: "https://sso.acme.example/descriptor", idp_entity_id: "https://sso.acme.example/realms/acme",
+  sign_requests: always, want_signed: both, want_encrypted: true, allow_sha1_until: 2027-03-31, cert_expiry: strict, nameid_format: persistent,
+  subject_from: employee, attributes: {user_name: uid, email: [mail, "urn:oid:0.9.2342.19200300.100.1.3"], given_name: given, family_name: sn, display_name: cn, groups: [teams]},
+  idp_initiated: bounce, force_authn: true, requested_acr: ["urn:oasis:names:tc:SAML:2.0:ac:classes:X509"], key_rollover: auto`
+
+func declaredOne(t *testing.T, keys string) (idp.SAMLSettings, error) {
+	t.Helper()
+	c, err := parseConfig("ssogate.yaml", t.TempDir(), []byte("public_url: https://d.example\n"+conn(keys)))
+	if err != nil {
+		return idp.SAMLSettings{}, err
+	}
+	all, err := c.declared(func(string) string { return "" }, thursday)
+	if err != nil {
+		return idp.SAMLSettings{}, err
+	}
+	return all[0].Connections[0].SAML, nil
+}
+
+func TestEverySAMLKeyOfTheFileArrives(t *testing.T) {
+	got, err := declaredOne(t, fullSAML)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := idp.SAMLSettings{
+		MetadataURL: "https://sso.acme.example/descriptor", KeyRollover: idp.RolloverAuto, SignRequests: idp.SignAlways, WantSigned: idp.SignedBoth,
+		WantEncrypted: true, AllowSHA1: time.Date(2027, 4, 1, 0, 0, 0, 0, time.UTC), CertExpiry: idp.ExpiryStrict, IdPInitiated: idp.InitiatedBounce,
+		ForceAuthn: true, RequestedACR: []string{"urn:oasis:names:tc:SAML:2.0:ac:classes:X509"},
+		NameIDFormat: "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent", SubjectFrom: "employee",
+		Attributes: idp.SAMLAttributes{
+			UserName: []string{"uid"}, Email: []string{"mail", "urn:oid:0.9.2342.19200300.100.1.3"}, GivenName: []string{"given"},
+			FamilyName: []string{"sn"}, DisplayName: []string{"cn"}, Groups: []string{"teams"},
+		},
+		IdP: idp.SAMLIdP{EntityID: "https://sso.acme.example/realms/acme"},
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+}
+
+func TestWhatTheFileLeavesOutIsThePresets(t *testing.T) {
+	got, err := declaredOne(t, "protocol: saml, provider: entra, metadata_url: 'https://login.microsoftonline.com/x/f.xml', attributes: {groups: mine}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := saml.Preset(idp.Entra)
+	want.Attributes.Groups = []string{"mine"}
+	if !reflect.DeepEqual(got.Attributes, want.Attributes) || got.SubjectFrom != want.SubjectFrom {
+		t.Errorf("got %+v, subject from %q", got.Attributes, got.SubjectFrom)
+	}
+}
+
+// metadataOf is the metadata of a provider of a profile, with the certificate that signs.
+func metadataOf(t *testing.T, profile idptest.SAMLProfile) (document []byte, key idptest.SAMLKey) {
+	t.Helper()
+	p, err := idptest.NewSAML(idptest.SAMLOptions{BaseURL: "https://idp.example/realms/acme", Profile: profile, Now: func() time.Time { return thursday }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	document, err = p.Metadata(idptest.MetadataOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return document, p.Key()
+}
+
+// TestFileReadTwiceIsTheSame: a gate that starts anew takes the same file for no change, or every start would end the
+// sign-ins under way.
+func TestFileReadTwiceIsTheSame(t *testing.T) {
+	document, key := metadataOf(t, idptest.SAMLOkta)
+	folder := t.TempDir()
+	if err := os.WriteFile(filepath.Join(folder, "idp.xml"), document, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := parseConfig("ssogate.yaml", folder, []byte("public_url: https://d.example\n"+conn("protocol: saml, provider: okta, metadata: {file: idp.xml}")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := func(at time.Time) idp.SAMLSettings {
+		all, err := c.declared(func(string) string { return "" }, at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return all[0].Connections[0].SAML
+	}
+	today, tomorrow := read(thursday), read(thursday.Add(24*time.Hour))
+	if !reflect.DeepEqual(today, tomorrow) {
+		t.Errorf("today    %+v\ntomorrow %+v", today.IdP, tomorrow.IdP)
+	}
+	if len(today.IdP.Keys) != 1 || today.IdP.Keys[0].SHA256 != key.SHA256() || today.IdP.Keys[0].State != idp.KeyActive || today.IdP.Keys[0].Source != "upload" {
+		t.Errorf("keys %+v", today.IdP.Keys)
+	}
+}
+
+func TestSettingsByHandNeedNoMetadata(t *testing.T) {
+	_, key := metadataOf(t, idptest.SAMLOkta)
+	file := filepath.Join(t.TempDir(), "idp.cer")
+	if err := os.WriteFile(file, key.Certificate, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got, err := declaredOne(t, "protocol: saml, provider: generic, idp_entity_id: 'urn:idp', sso_url: 'https://idp.example/sso', slo_url: 'https://idp.example/slo', certificate: {file: "+file+"}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := idp.SAMLEndpoints{SSOURL: "https://idp.example/sso", SSOBinding: idp.BindingRedirect, SLOURL: "https://idp.example/slo", SLOBinding: idp.BindingRedirect}
+	if got.IdP.Endpoints != want || got.IdP.EntityID != "urn:idp" || len(got.IdP.Keys) != 1 || got.IdP.Keys[0].SHA256 != key.SHA256() {
+		t.Errorf("got %+v", got.IdP)
+	}
+}
+
+func TestDeclaredSAMLIsCheckedBeforeTheGateStarts(t *testing.T) {
+	folder := t.TempDir()
+	for name, text := range map[string]string{"not.xml": "hello", "empty.pem": ""} {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const byURL = "protocol: saml, provider: generic, metadata_url: 'https://idp.example/m', "
+	for name, tc := range map[string]struct{ keys, want string }{
+		"plain http":       {"protocol: saml, provider: generic, metadata_url: 'http://idp.example/m'", "connection c1: metadata_url: is not https"},
+		"SHA-1 for a year": {byURL + "allow_sha1_until: 2028-01-14", "allow_sha1_until: more than 180 days ahead"},
+		"transient names":  {byURL + "nameid_format: transient", "connection c1: nameid_format: transient names are others at every sign-in"},
+		"no file":          {"protocol: saml, provider: okta, metadata: {file: " + folder + "/nowhere.xml}", "ssogate.yaml:2: tenants[0].connections[0].metadata: no file "},
+		"not metadata":     {"protocol: saml, provider: okta, metadata: {file: " + folder + "/not.xml}", "ssogate.yaml:2: tenants[0].connections[0].metadata: idp-metadata: "},
+		"no certificate":   {"protocol: saml, provider: okta, idp_entity_id: x, sso_url: 'https://a.example/', certificate: {file: " + folder + "/empty.pem}", "certificate: idp-metadata: "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := declaredOne(t, tc.keys)
+			if err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("got  %v\nwant %s", err, tc.want)
+			}
+		})
+	}
+	if _, err := declaredOne(t, byURL+"allow_sha1_until: 2027-07-13"); err != nil {
+		t.Errorf("180 days ahead: %v", err)
+	}
+	if _, err := declaredOne(t, byURL+"allow_sha1_until: 2026-01-14"); err != nil {
+		t.Errorf("a day that is over is no reason not to start: %v", err)
+	}
+}
+
+func TestProviderIsToldByItsEntityID(t *testing.T) {
+	for _, profile := range []struct {
+		of   idptest.SAMLProfile
+		want idp.Provider
+	}{
+		{idptest.SAMLOkta, idp.Okta}, {idptest.SAMLAuth0, idp.Auth0}, {idptest.SAMLEntra, idp.Entra}, {idptest.SAMLADFS, idp.ADFS},
+		{idptest.SAMLGoogle, idp.Google}, {idptest.SAMLKeycloak, idp.Keycloak},
+	} {
+		document, _ := metadataOf(t, profile.of)
+		given, _, err := saml.ParseMetadata(document, "", thursday)
+		if err != nil {
+			t.Errorf("%s: %v", profile.of, err)
+			continue
+		}
+		if got := guessProvider(given.EntityID); got != profile.want {
+			t.Errorf("%s (%s): %s, want %s", profile.of, given.EntityID, got, profile.want)
+		}
+	}
+	for _, other := range []string{"", "urn:x", "https://okta.com.evil.example/", "https://idp.example"} {
+		if got := guessProvider(other); got != idp.Generic {
+			t.Errorf("%q: %s", other, got)
+		}
+	}
+}
