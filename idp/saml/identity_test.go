@@ -148,26 +148,39 @@ func TestGroupsThatWereWithheldAreNotNone(t *testing.T) {
 }
 
 func TestTwoThousandGroupsPass(t *testing.T) {
-	key := newSPKey(t)
-	for _, p := range []idptest.SAMLProfile{idptest.SAMLOkta, idptest.SAMLKeycloak} {
-		for _, sealed := range []bool{false, true} {
-			r := newRP(t, idptest.SAMLOptions{Profile: p})
-			if sealed {
-				if p == idptest.SAMLKeycloak {
-					continue // larger than the default, and Keycloak can send a list
-				}
-				r.encrypt(key)
-			}
-			id := r.admit(func(o *idptest.RespondOptions) {
-				o.Groups = groups(2000)
-				if sealed {
-					o.PrefixList = idptest.None // nothing declares the prefix once the assertion is encrypted
-				}
-			})
+	for name, shape := range shapes(t) {
+		t.Run(name, func(t *testing.T) {
+			r, edit := shape(t, 2000)
+			id := r.admit(edit)
 			if len(id.Groups) != 2000 || id.GroupState != idp.GroupsListed || r.opinions[0] != "skipped elements" {
-				t.Errorf("%s: %d groups, opinions %q", p, len(id.Groups), r.opinions)
+				t.Errorf("%d groups, opinions %q", len(id.Groups), r.opinions)
 			}
-		}
+		})
+	}
+}
+
+// shapes are the ways in which many groups come: every value with its types declared, the same encrypted, and every
+// value in an Attribute of its own.
+func shapes(tb testing.TB) map[string]func(testing.TB, int) (*rp, func(*idptest.RespondOptions)) {
+	key := newSPKey(tb)
+	return map[string]func(testing.TB, int) (*rp, func(*idptest.RespondOptions)){
+		"okta": func(tb testing.TB, n int) (*rp, func(*idptest.RespondOptions)) {
+			return newRP(tb, idptest.SAMLOptions{Profile: idptest.SAMLOkta}), func(o *idptest.RespondOptions) { o.Groups = groups(n) }
+		},
+		"okta-encrypted": func(tb testing.TB, n int) (*rp, func(*idptest.RespondOptions)) {
+			r := newRP(tb, idptest.SAMLOptions{Profile: idptest.SAMLOkta})
+			r.encrypt(key)
+			return r, func(o *idptest.RespondOptions) {
+				o.Groups, o.PrefixList = groups(n), idptest.None // nothing declares the prefix once the assertion is encrypted
+			}
+		},
+		"keycloak": func(tb testing.TB, n int) (*rp, func(*idptest.RespondOptions)) {
+			return newRP(tb, idptest.SAMLOptions{Profile: idptest.SAMLKeycloak}), func(o *idptest.RespondOptions) {
+				for _, g := range groups(n) {
+					o.Attributes = append(o.Attributes, idptest.SAMLAttribute{Name: "Role", Values: []string{g}})
+				}
+			}
+		},
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -29,7 +30,7 @@ const (
 	entityID     = "https://dashboard.tracio.example/auth/saml/acme-saml/metadata"
 )
 
-// spKey is our pair for decryption, made once: RSA keys are slow to make.
+// newSPKey makes a pair of ours for decryption.
 func newSPKey(tb testing.TB) idp.SAMLSPKey {
 	tb.Helper()
 	k, err := idptest.NewSAMLKey("rsa", "gate", noon.Add(-time.Hour), noon.AddDate(1, 0, 0))
@@ -64,12 +65,7 @@ var alice = idptest.Person{Sub: "00u1alice", Email: "alice@acme.example", Name: 
 
 func newRP(tb testing.TB, o idptest.SAMLOptions) *rp {
 	tb.Helper()
-	o.BaseURL = "https://idp.example/saml"
-	o.Now = func() time.Time { return noon }
-	provider, err := idptest.NewSAML(o)
-	if err != nil {
-		tb.Fatal(err)
-	}
+	provider := providerOf(tb, o)
 	r := &rp{tb: tb, idp: provider, now: noon}
 	r.connector = &saml.Connector{
 		PublicURL:    &url.URL{Scheme: "https", Host: "dashboard.tracio.example"},
@@ -87,6 +83,25 @@ func newRP(tb testing.TB, o idptest.SAMLOptions) *rp {
 	r.trust(provider.Key(), idp.KeyActive)
 	r.attempt = idp.Attempt{ID: [16]byte{1, 2, 3}, Kind: idp.KindSignIn, Tenant: "acme", Connection: connectionID, Begun: noon.Add(-time.Minute)}
 	return r
+}
+
+// providers are kept over tests, which only ask them to respond: RSA keys are slow to make.
+var providers sync.Map
+
+func providerOf(tb testing.TB, o idptest.SAMLOptions) *idptest.SAMLIdP {
+	tb.Helper()
+	name := fmt.Sprint(o.Profile, o.SHA1, o.Key)
+	if p, ok := providers.Load(name); ok {
+		return p.(*idptest.SAMLIdP) //nolint:errcheck,forcetypeassert // nothing else is stored
+	}
+	o.BaseURL = "https://idp.example/saml"
+	o.Now = func() time.Time { return noon }
+	p, err := idptest.NewSAML(o)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	providers.Store(name, p)
+	return p
 }
 
 func (r *rp) trust(k idptest.SAMLKey, state idp.SAMLKeyState) {
