@@ -13,6 +13,8 @@ import (
 	"github.com/tracio-ai/ssogate/idp"
 )
 
+var _ idp.MetadataPublisher = (*Connector)(nil)
+
 const nameIDPersistent = "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent"
 
 // encryptionMethods are what assertions may be encrypted with for us, best first. What else we can read is not offered.
