@@ -37,7 +37,7 @@ func SAMLBombs() []SAMLAttack {
 		onRoot("bomb-100000-attributes", "too-many-attributes", func() string {
 			return many(50_000, func(i int) string { return fmt.Sprintf(` a%d=""`, i) })
 		}),
-		onRoot("bomb-long-attribute", "canonical-size", func() string { return ` xmlns:long="urn:` + strings.Repeat("x", 400<<10) + `"` }).coded(idp.CodeSAMLXML),
+		onRoot("bomb-long-namespace", "xmlns-uri", func() string { return ` xmlns:long="urn:` + strings.Repeat("x", 400<<10) + `"` }),
 		inValue("bomb-namespaces-nested", "too-deep", idp.CodeSAMLXML, func() string {
 			return many(1000, func(i int) string { return fmt.Sprintf(`<x xmlns:n%d="urn:n%d">`, i, i) }) + strings.Repeat("</x>", 1000)
 		}),
@@ -47,7 +47,7 @@ func SAMLBombs() []SAMLAttack {
 		inValue("bomb-long-namespace-on-siblings", "canonical-size", idp.CodeSAMLXML, func() string {
 			return `<x xmlns:n="urn:` + strings.Repeat("x", 1000) + `">` + strings.Repeat("<n:x/>", 4000) + "</x>"
 		}),
-		inValue("bomb-deep", "too-deep", idp.CodeSAMLXML, func() string { return strings.Repeat("<x>", 50_000) + strings.Repeat("</x>", 50_000) }),
+		inValue("bomb-deep", "too-many-elements", idp.CodeSAMLXML, func() string { return strings.Repeat("<x>", 50_000) + strings.Repeat("</x>", 50_000) }),
 		inValue("bomb-wide", "too-many-elements", idp.CodeSAMLXML, func() string { return strings.Repeat("<x/>", 120_000) }),
 		inValue("bomb-entities", "reference", idp.CodeSAMLXML, func() string { return strings.Repeat("&lol9;", 50_000) }),
 		refused("bomb-billion-laughs", idp.CodeSAMLXML, "doctype", stall, prolog(`<!DOCTYPE lolz [<!ENTITY lol "lol">`+

@@ -52,7 +52,7 @@ func statementAttacks() []SAMLAttack {
 		refused("audience-missing", idp.CodeSAMLAudience, "missing", otherApp, option(func(_ SAMLForgery, o *RespondOptions) { o.Audiences = []string{} })),
 		refused("audience-restriction-empty", idp.CodeSAMLAudience, "other", otherApp, ask(func(_ SAMLForgery, o *RespondOptions) {
 			o.hooks.message = func(m *message) { m.conditions().child("AudienceRestriction").Kids = nil }
-		})).coded(idp.CodeSAMLShape),
+		})),
 		refused("audience-in-one-restriction-of-two", idp.CodeSAMLAudience, "other", "restrictions are and-ed: one that does not name us excludes us", ask(func(_ SAMLForgery, o *RespondOptions) {
 			o.hooks.message = func(m *message) {
 				c := m.conditions()
@@ -63,7 +63,7 @@ func statementAttacks() []SAMLAttack {
 		refused("audience-of-another-connection", idp.CodeSAMLAudience, "other", "one customer's people sign in at another customer's tenant", option(func(f SAMLForgery, o *RespondOptions) {
 			o.Audiences = []string{strings.Replace(f.SP.EntityID, "/metadata", "2/metadata", 1)}
 		})),
-		refused("unsolicited", idp.CodeSAMLUnsolicited, "", otherFlow, option(func(_ SAMLForgery, o *RespondOptions) { o.InResponseTo = "" })),
+		refused("unsolicited", idp.CodeSAMLInResponseTo, "missing", otherFlow, option(func(_ SAMLForgery, o *RespondOptions) { o.InResponseTo = "" })),
 		refused("answer-to-another-request", idp.CodeSAMLInResponseTo, "response", otherFlow, option(func(_ SAMLForgery, o *RespondOptions) { o.InResponseTo = newID() })),
 		refused("confirmation-answers-another-request", idp.CodeSAMLInResponseTo, "other", otherFlow, before(func(_ SAMLForgery, m *message) {
 			m.assertion.find("SubjectConfirmationData").set("InResponseTo", newID())
@@ -93,7 +93,7 @@ func statementAttacks() []SAMLAttack {
 			o.Sign = SignResponse
 			o.hooks.message = func(m *message) { m.assertion.set("ID", "") }
 		})),
-		refused("condition-not-understood", idp.CodeSAMLShape, "unexpected-element", "a bound that is not understood is passed over (SAML 2.0 Core §2.5.1)", before(func(_ SAMLForgery, m *message) {
+		refused("condition-not-understood", idp.CodeSAMLAudience, "condition", "a bound that is not understood is passed over (SAML 2.0 Core §2.5.1)", before(func(_ SAMLForgery, m *message) {
 			m.conditions().Kids = append(m.conditions().Kids, el(m.a("Condition"), []attr{{"xmlns:xsi", nsInstance}, {"xsi:type", "x:Weekdays"}}))
 		})),
 		refused("context-weaker-than-asked", idp.CodeSAMLAuthn, "context", "a password opens what wants a second factor", option(func(_ SAMLForgery, o *RespondOptions) { o.ACR = password })).
@@ -130,8 +130,8 @@ func timeAttacks() []SAMLAttack {
 		return refused(name, idp.CodeSAMLTime, detail, wins, before(change))
 	}
 	return []SAMLAttack{
-		timed("response-issued-before-it-was-asked-for", "issued", old, func(f SAMLForgery, o *RespondOptions) { o.Now = f.Begun.Add(-10 * time.Minute); o.Lifetime = time.Hour }),
-		timed("response-issued-in-the-future", "issued", early, func(f SAMLForgery, o *RespondOptions) {
+		timed("response-issued-before-it-was-asked-for", "response-issued", old, func(f SAMLForgery, o *RespondOptions) { o.Now = f.Begun.Add(-10 * time.Minute); o.Lifetime = time.Hour }),
+		timed("response-issued-in-the-future", "response-issued", early, func(f SAMLForgery, o *RespondOptions) {
 			o.Now, o.NotBefore, o.AuthnInstant = f.Now.Add(10*time.Minute), f.Now.Add(-time.Minute), f.Now
 		}),
 		edit("assertion-issued-before-it-was-asked-for", "issued", old, func(f SAMLForgery, m *message) {

@@ -35,8 +35,8 @@ func attacker(f SAMLForgery, kind string) SAMLKey {
 // signatureAttacks confuse what is signed with what, and whether.
 func signatureAttacks() []SAMLAttack {
 	return []SAMLAttack{
-		unsigned("unsigned", "none", anybody, SAMLForgery.unsignedForm),
-		unsigned("signature-removed", "none", "an attacker on the way changes the person", after(SignBoth, func(f SAMLForgery, m *message) {
+		unsigned("unsigned", "missing", anybody, SAMLForgery.unsignedForm),
+		unsigned("signature-removed", "missing", "an attacker on the way changes the person", after(SignBoth, func(f SAMLForgery, m *message) {
 			take(m.root)
 			take(m.assertion)
 			f.become(m.assertion)
@@ -66,11 +66,11 @@ func signatureAttacks() []SAMLAttack {
 			f.become(m.assertion)
 			m.assertion.replace(m.assertion.child("Signature"), other.assertion.child("Signature"))
 		})),
-		shaped("signature-empty", "signature-length", "an empty value is compared with nothing", after(SignAssertion, func(_ SAMLForgery, m *message) { m.assertion.find("SignatureValue").Kids = nil })),
+		shaped("signature-empty", "base64", "an empty value is compared with nothing", after(SignAssertion, func(_ SAMLForgery, m *message) { m.assertion.find("SignatureValue").Kids = nil })),
 		shaped("signature-short", "signature-length", "a short value is padded with zeros", after(SignAssertion, func(_ SAMLForgery, m *message) { m.assertion.find("SignatureValue").setText("AAAA") })),
-		shaped("digest-empty", "digest-length", "an empty digest is compared with nothing", after(SignAssertion, func(_ SAMLForgery, m *message) { m.assertion.find("DigestValue").Kids = nil })),
+		shaped("digest-empty", "base64", "an empty digest is compared with nothing", after(SignAssertion, func(_ SAMLForgery, m *message) { m.assertion.find("DigestValue").Kids = nil })),
 		shaped("digest-short", "digest-length", "a prefix of the digest is enough", after(SignAssertion, func(_ SAMLForgery, m *message) { m.assertion.find("DigestValue").setText("AAAA") })),
-		shaped("two-digest-values", "unexpected-element", "the second is read where the first is signed", after(SignAssertion, func(_ SAMLForgery, m *message) {
+		shaped("two-digest-values", "two-digest-values", "the second is read where the first is signed", after(SignAssertion, func(_ SAMLForgery, m *message) {
 			r := m.assertion.find("Reference")
 			r.Kids = append(r.Kids, r.child("DigestValue").clone())
 		})),
@@ -83,7 +83,7 @@ func signatureAttacks() []SAMLAttack {
 		algorithmAttack("algorithm-rsa-md5", algRSAMD5, AlgSHA256, "algorithm", "MD5 collides at will"),
 		algorithmAttack("algorithm-none", "http://example.com/none", AlgSHA256, "algorithm", anybody),
 		algorithmAttack("algorithm-dsa", nsDSig+"dsa-sha1", AlgSHA256, "algorithm", "a verifier for it accepts r = s = 0"),
-		algorithmAttack("algorithm-ecdsa-for-an-rsa-key", AlgECDSASHA256, AlgSHA256, "type", "a key is used for what it was not made").coded(idp.CodeSAMLKey),
+		algorithmAttack("algorithm-ecdsa-for-an-rsa-key", AlgECDSASHA256, AlgSHA256, "signature-length", "a key is used for what it was not made").coded(idp.CodeSAMLShape),
 		algorithmAttack("algorithm-sha-1", AlgRSASHA1, AlgSHA256, "sha1", "a collision that money buys gives two documents one signature").coded(idp.CodeSAMLSHA1),
 		algorithmAttack("digest-sha-1", AlgRSASHA256, AlgSHA1, "sha1", "a collision that money buys gives two documents one digest").coded(idp.CodeSAMLSHA1),
 		algorithmAttack("digest-md5", AlgRSASHA256, algMD5, "algorithm", "MD5 collides at will"),
@@ -178,11 +178,6 @@ func keyAttacks() []SAMLAttack {
 				return n
 			}
 		})),
-		shaped("key-info-retrieval", "unexpected-element", "the gate fetches a key from an address of the attacker's", signed(func(_ SAMLForgery, s *signing) {
-			s.keyInfo = func(p string, _ SAMLKey) *node {
-				return el(p+":KeyInfo", nil, el(p+":RetrievalMethod", []attr{{"URI", "http://evil.example/key"}}))
-			}
-		})),
 	}
 }
 
@@ -244,7 +239,7 @@ func referenceAttacks() []SAMLAttack {
 		shaped("signature-manifest", "unexpected-element", "a manifest's references need not be verified", signed(func(_ SAMLForgery, s *signing) {
 			s.edit = func(n *node) { n.Kids = append(n.Kids, el("ds:Manifest", nil)) }
 		})),
-		shaped("two-signed-infos", "unexpected-element", "one is verified and one is read", after(SignAssertion, func(_ SAMLForgery, m *message) {
+		shaped("two-signed-infos", "two-signed-infos", "one is verified and one is read", after(SignAssertion, func(_ SAMLForgery, m *message) {
 			s := m.assertion.child("Signature")
 			s.insert(1, s.child("SignedInfo").clone())
 		})),
@@ -252,7 +247,7 @@ func referenceAttacks() []SAMLAttack {
 			s := m.assertion.child("Signature")
 			s.remove(s.child("SignedInfo"))
 		})),
-		shaped("two-digest-methods", "unexpected-element", twoWays, signed(func(_ SAMLForgery, s *signing) {
+		shaped("two-digest-methods", "two-digest-methods", twoWays, signed(func(_ SAMLForgery, s *signing) {
 			s.edit = func(n *node) { r := n.find("Reference"); r.insert(1, r.child("DigestMethod").clone()) }
 		})),
 		shaped("hmac-output-length", "unexpected-element", "one bit of the signature is compared (CVE-2009-0217)", signed(func(_ SAMLForgery, s *signing) {

@@ -30,9 +30,6 @@ func subjectAttacks() []SAMLAttack {
 			m.assertion.insert(2, evil)
 		})),
 		shaped("subject-missing", "no-subject", "everybody is one person", before(func(_ SAMLForgery, m *message) { m.assertion.remove(m.assertion.child("Subject")) })),
-		shaped("name-id-in-confirmation", "unexpected-element", asVictim, before(func(f SAMLForgery, m *message) {
-			m.confirmation().insert(0, leaf(m.a("NameID"), f.Victim.Sub))
-		})),
 		shaped("base-id", "base-id", asVictim, before(func(f SAMLForgery, m *message) {
 			m.assertion.child("Subject").insert(0, leaf(m.a("BaseID"), f.Victim.Sub))
 		})),
@@ -49,7 +46,6 @@ func subjectAttacks() []SAMLAttack {
 		named("name-id-of-300-characters", "text", "a store that cuts names takes two for one", func(_ SAMLForgery, o *RespondOptions) { o.NameID = strings.Repeat("x", 300) }),
 		named("name-id-with-line-end", "text", "a name that forges lines of a log or splits a header", func(_ SAMLForgery, o *RespondOptions) { o.NameID = "mallory\r\nadmin" }),
 		named("name-id-with-delete", "text", asVictim, func(_ SAMLForgery, o *RespondOptions) { o.NameID = "mal\u007Flory" }),
-		named("name-id-with-right-to-left-override", "text", "an admin reads another name than is kept", func(_ SAMLForgery, o *RespondOptions) { o.NameID = "nimda\u202Eyrollam" }),
 		named("name-id-qualifier-with-line-end", "text", asVictim, func(_ SAMLForgery, o *RespondOptions) { o.NameQualifier = "a\nb" }),
 		named("name-id-in-another-format", "format", "a name somebody can choose passes for the one that is assigned", func(_ SAMLForgery, o *RespondOptions) { o.NameIDFormat = FormatUnspecified }).
 			set(func(s *idp.SAMLSettings) { s.NameIDFormat = FormatPersistent }),
@@ -74,26 +70,26 @@ func subjectAttacks() []SAMLAttack {
 			s := m.assertion.child("Subject")
 			s.Kids = append(s.Kids, second)
 		})),
-		shaped("two-confirmation-data", "unexpected-element", "fields of two are merged into one that holds", before(func(_ SAMLForgery, m *message) {
+		shaped("two-confirmation-data", "two-confirmation-data", "fields of two are merged into one that holds", before(func(_ SAMLForgery, m *message) {
 			c := m.confirmation()
 			c.Kids = append(c.Kids, c.find("SubjectConfirmationData").clone())
 		})),
-		refused("email-twice", idp.CodeSAMLAttributes, "two-values", asVictim, ask(func(f SAMLForgery, o *RespondOptions) {
+		refused("email-twice", idp.CodeSAMLAttributes, "several", asVictim, ask(func(f SAMLForgery, o *RespondOptions) {
 			o.Extra = []SAMLAttribute{{Name: "email", Values: []string{f.Victim.Email}}}
 		})).set(mapped),
-		refused("email-with-two-values", idp.CodeSAMLAttributes, "two-values", asVictim, ask(func(f SAMLForgery, o *RespondOptions) {
+		refused("email-with-two-values", idp.CodeSAMLAttributes, "several", asVictim, ask(func(f SAMLForgery, o *RespondOptions) {
 			o.Attributes = []SAMLAttribute{{Name: "email", Values: []string{f.Person.Email, f.Victim.Email}}}
 		})).set(mapped),
-		refused("email-with-elements", idp.CodeSAMLAttributes, "elements", asVictim, before(func(f SAMLForgery, m *message) {
+		refused("email-with-elements", idp.CodeSAMLAttributes, "not-text", asVictim, before(func(f SAMLForgery, m *message) {
 			m.assertion.find("AttributeValue").Kids = []*node{text(f.Victim.Email), el("x:y", []attr{{"xmlns:x", "urn:example:x"}}, text(".evil.example"))}
 		})).set(mapped),
-		refused("group-with-elements", idp.CodeSAMLAttributes, "elements", "a group's name is put together from pieces", before(func(_ SAMLForgery, m *message) {
+		refused("group-with-elements", idp.CodeSAMLAttributes, "not-text", "a group's name is put together from pieces", before(func(_ SAMLForgery, m *message) {
 			all := m.attributes().Kids
 			all[len(all)-1].find("AttributeValue").Kids = []*node{text("admin"), el("x:y", []attr{{"xmlns:x", "urn:example:x"}}, text("-of-the-canteen"))}
 		})).set(mapped),
 		refused("subject-attribute-missing", idp.CodeSAMLAttributes, "subject", "everybody is one person", ask(func(SAMLForgery, *RespondOptions) {})).
 			set(func(s *idp.SAMLSettings) { s.SubjectFrom = "employeeNumber" }),
-		refused("subject-attribute-twice", idp.CodeSAMLAttributes, "subject", asVictim, ask(func(_ SAMLForgery, o *RespondOptions) {
+		refused("subject-attribute-twice", idp.CodeSAMLAttributes, "several", asVictim, ask(func(_ SAMLForgery, o *RespondOptions) {
 			o.Extra = []SAMLAttribute{{Name: "employeeNumber", Values: []string{"1", "2"}}}
 		})).set(func(s *idp.SAMLSettings) { s.SubjectFrom = "employeeNumber" }),
 	}

@@ -15,13 +15,13 @@ func wrapping(name, detail string, what SAMLSign, change func(f SAMLForgery, m *
 
 func wrappingAttacks() []SAMLAttack {
 	return []SAMLAttack{
-		wrapping("xsw1-response-in-its-signature", "signature-object", SignResponse, func(f SAMLForgery, m *message) {
+		wrapping("xsw1-response-in-its-signature", "reference-uri", SignResponse, func(f SAMLForgery, m *message) {
 			f.wrapResponse(m, func(evil, original, sig *node) {
 				sig.Kids = append(sig.Kids, sigObject(sig, original))
 				evil.insert(1, sig)
 			})
 		}),
-		wrapping("xsw1-response-inside-signature-without-object", "misplaced-response", SignResponse, func(f SAMLForgery, m *message) {
+		wrapping("xsw1-response-inside-signature-without-object", "reference-uri", SignResponse, func(f SAMLForgery, m *message) {
 			f.wrapResponse(m, func(evil, original, sig *node) {
 				sig.Kids = append(sig.Kids, original)
 				evil.insert(1, sig)
@@ -30,10 +30,10 @@ func wrappingAttacks() []SAMLAttack {
 		wrapping("xsw2-response-before-its-signature", "misplaced-response", SignResponse, func(f SAMLForgery, m *message) {
 			f.wrapResponse(m, func(evil, original, sig *node) { evil.insert(1, original, sig) })
 		}),
-		wrapping("xsw2-response-in-extensions", "saml-elsewhere", SignResponse, func(f SAMLForgery, m *message) {
+		wrapping("xsw2-response-in-extensions", "reference-uri", SignResponse, func(f SAMLForgery, m *message) {
 			f.wrapResponse(m, func(evil, original, sig *node) { evil.insert(1, sig, el(m.p("Extensions"), nil, original)) })
 		}),
-		wrapping("xsw2-response-in-status-detail", "saml-elsewhere", SignResponse, func(f SAMLForgery, m *message) {
+		wrapping("xsw2-response-in-status-detail", "reference-uri", SignResponse, func(f SAMLForgery, m *message) {
 			f.wrapResponse(m, func(evil, original, sig *node) {
 				evil.insert(1, sig)
 				evil.child("Status").Kids = append(evil.child("Status").Kids, el(m.p("StatusDetail"), nil, original))
@@ -66,10 +66,10 @@ func wrappingAttacks() []SAMLAttack {
 			evil.insert(1, sig)
 			m.root.replace(m.assertion, evil)
 		}),
-		wrapping("xsw7-evil-assertion-in-extensions", "saml-elsewhere", SignAssertion, func(f SAMLForgery, m *message) {
+		wrapping("xsw7-evil-assertion-in-extensions", "misplaced-assertion", SignAssertion, func(f SAMLForgery, m *message) {
 			m.root.insert(1, el(m.p("Extensions"), nil, f.evil(m)))
 		}),
-		wrapping("xsw7-signed-assertion-in-extensions", "saml-elsewhere", SignAssertion, func(f SAMLForgery, m *message) {
+		wrapping("xsw7-signed-assertion-in-extensions", "misplaced-assertion", SignAssertion, func(f SAMLForgery, m *message) {
 			evil := f.evil(m)
 			m.root.replace(m.assertion, evil)
 			m.root.insert(1, el(m.p("Extensions"), nil, m.assertion))
@@ -89,17 +89,17 @@ func wrappingAttacks() []SAMLAttack {
 			m.root.replace(m.assertion, evil)
 			evil.insert(3, el(m.a("Advice"), nil, m.assertion))
 		}),
-		wrapping("wrap-in-confirmation-data", "saml-elsewhere", SignAssertion, func(f SAMLForgery, m *message) {
+		wrapping("wrap-in-confirmation-data", "misplaced-assertion", SignAssertion, func(f SAMLForgery, m *message) {
 			evil := f.evil(m)
 			m.root.replace(m.assertion, evil)
 			evil.find("SubjectConfirmationData").Kids = []*node{m.assertion}
 		}),
-		wrapping("wrap-in-attribute-value", "saml-elsewhere", SignAssertion, func(f SAMLForgery, m *message) {
+		wrapping("wrap-in-attribute-value", "misplaced-assertion", SignAssertion, func(f SAMLForgery, m *message) {
 			evil := f.evil(m)
 			m.root.replace(m.assertion, evil)
 			evil.find("AttributeValue").Kids = []*node{m.assertion}
 		}),
-		wrapping("wrap-in-key-info", "misplaced-assertion", SignAssertion, func(f SAMLForgery, m *message) {
+		wrapping("wrap-in-key-info", "reference-uri", SignAssertion, func(f SAMLForgery, m *message) {
 			evil, sig := f.evil(m), m.assertion.child("Signature").clone()
 			sig.child("KeyInfo").Kids = []*node{m.assertion}
 			evil.insert(1, sig)
@@ -137,7 +137,7 @@ func wrappingAttacks() []SAMLAttack {
 				s := m.assertion.child("Subject")
 				s.Kids = append(s.Kids, take(m.assertion))
 			})},
-		{Name: "signature-in-attribute-value", Wins: "a person who can set an attribute brings a signature", Code: idp.CodeSAMLShape, Detail: "crypto-elsewhere",
+		{Name: "signature-in-attribute-value", Wins: "a person who can set an attribute brings a signature", Code: idp.CodeSAMLShape, Detail: "misplaced-signature",
 			Forge: after(SignAssertion, func(_ SAMLForgery, m *message) { m.assertion.find("AttributeValue").Kids = []*node{take(m.assertion)} })},
 		{Name: "two-signatures", Wins: "one signature is verified and another is read", Code: idp.CodeSAMLShape, Detail: "two-signatures",
 			Forge: after(SignAssertion, func(_ SAMLForgery, m *message) { m.assertion.insert(1, m.assertion.child("Signature").clone()) })},

@@ -142,7 +142,7 @@ func namespaceAttacks() []SAMLAttack {
 		ambiguous("same-declaration-twice", "duplicate-attribute", twoWays, foreign([]attr{{"xmlns:x", "urn:example:x"}, {"xmlns:x", "urn:example:x"}}, "x:y")),
 		ambiguous("attributes-in-doubtful-order", "attribute-order", "canonicalisers order them differently, so a signature is true for one alone", foreign([]attr{
 			{"xmlns:a", "urn:example:z"}, {"xmlns:b", "urn:example:a"}, {"a:a", "1"}, {"b:b", "2"}}, "y")),
-		{Name: "assertion-of-saml-1", Wins: "an assertion of other rules is read by ours", Code: idp.CodeSAMLShape, Detail: "reserved-name",
+		{Name: "assertion-of-saml-1", Wins: "an assertion of other rules is read by ours", Code: idp.CodeSAMLShape, Detail: "unexpected-element",
 			Forge: written(func(xml string) string {
 				return strings.ReplaceAll(xml, nsAssertion, "urn:oasis:names:tc:SAML:1.0:assertion")
 			})},
@@ -159,9 +159,9 @@ func namespaceAttacks() []SAMLAttack {
 			Forge: before(func(_ SAMLForgery, m *message) {
 				m.assertion.Attrs = append(m.assertion.Attrs, attr{"xmlns:x", "urn:example:x"}, attr{"x:Version", "1.1"})
 			})},
-		{Name: "unknown-attribute-on-confirmation-data", Wins: "a bound that is not understood is passed over", Code: idp.CodeSAMLShape, Detail: "unknown-attribute",
+		{Name: "unknown-attribute-on-conditions", Wins: "a bound that is not understood is passed over", Code: idp.CodeSAMLShape, Detail: "unknown-attribute",
 			Forge: before(func(_ SAMLForgery, m *message) {
-				m.assertion.find("SubjectConfirmationData").set("NotAfter", "2000-01-01T00:00:00Z")
+				m.conditions().set("NotAfter", "2000-01-01T00:00:00Z")
 			})},
 	}
 }

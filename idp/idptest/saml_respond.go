@@ -34,7 +34,8 @@ const None = "\x00none"
 type RespondOptions struct {
 	SP           SAMLSP
 	Person       Person
-	InResponseTo string // empty: nobody asked
+	Profile      SAMLProfile // whose manners, in place of the provider's
+	InResponseTo string      // empty: nobody asked
 	Now          time.Time
 
 	Issuer      string
@@ -218,8 +219,8 @@ func (p *SAMLIdP) signing(element string, m *message, o RespondOptions) signing 
 	if p.opts.SHA1 && s.alg == "" {
 		s.alg, s.digest = AlgRSASHA1, AlgSHA1
 	}
-	if m.m.prefixList == "" && o.PrefixList == "" || o.PrefixList == None {
-		s.prefixList = ""
+	if o.PrefixList == None || element == "response" && m.root.child("EncryptedAssertion") != nil {
+		s.prefixList = "" // what it lists is declared nowhere, or is out of sight
 	}
 	s.keyInfo = p.keyInfo(m.m, o)
 	if o.hooks.signing != nil {
@@ -248,7 +249,7 @@ func (p *SAMLIdP) keyInfo(m manners, o RespondOptions) func(string, SAMLKey) *no
 
 // compose makes the whole unsigned response.
 func (p *SAMLIdP) compose(o RespondOptions) *message {
-	m := &message{m: samlManners[p.opts.Profile]}
+	m := &message{m: samlManners[cmp.Or(o.Profile, p.opts.Profile)]}
 	consent := ""
 	if m.m.consent {
 		consent = "urn:oasis:names:tc:SAML:2.0:consent:unspecified"
@@ -420,7 +421,7 @@ func (m *message) groupAttributes(o RespondOptions) []SAMLAttribute {
 	}
 	var out []SAMLAttribute
 	for _, g := range groups {
-		out = append(out, SAMLAttribute{Name: m.m.groups, FriendlyName: m.m.groups, Values: []string{g}})
+		out = append(out, SAMLAttribute{Name: m.m.groups, Values: []string{g}})
 	}
 	return out
 }

@@ -120,11 +120,7 @@ func sign(root, target *node, s signing) (*node, error) {
 	if err != nil {
 		return nil, err
 	}
-	at := 0
-	if target.child("Issuer") != nil {
-		at = 1
-	}
-	target.insert(at, sig)
+	target.insert(slices.Index(target.Kids, target.child("Issuer"))+1, sig)
 	return sig, nil
 }
 
