@@ -31,13 +31,11 @@ func (s *Server) foretell(ctx context.Context, who idp.Identity) ([]string, erro
 	case who.GroupState == idp.GroupsUnknown:
 		return nil, idp.GroupsOverage(over.Provider)
 	}
-	in := Input(s.Policy.Input(), realm, over, directory.Person{
-		User: directory.User{
-			Tenant: who.Tenant, UserName: who.UserName, DisplayName: who.DisplayName, Active: true, Source: directory.JIT,
-			Emails: []directory.Email{{Value: who.Email}},
-		},
-		Groups: who.Groups, Claims: who.Claims, Stamp: passing(),
-	})
+	user := directory.User{Tenant: who.Tenant, UserName: who.UserName, DisplayName: who.DisplayName, Active: true, Source: directory.JIT}
+	if who.Email != "" {
+		user.Emails = []directory.Email{{Value: who.Email}}
+	}
+	in := Input(s.Policy.Input(), realm, over, directory.Person{User: user, Groups: who.Groups, Claims: who.Claims, Stamp: passing()})
 	in.Now = s.Now()
 	in.Session = policies.Session{AuthTime: who.AuthTime, ACR: who.ACR, AMR: who.AMR}
 	roles, err := s.Policy.Roles(ctx, in)

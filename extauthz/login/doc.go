@@ -19,6 +19,23 @@
 //	                               6 attempt used up                                     used before: as 2
 //	                               7 connector verifies the answer                       refused: page; prompt=none: once more
 //	                               8 one transaction: person, session, audit row         303 return path, both cookies
+//	POST /auth/callback/saml/id    1 connection there and enabled; sender not throttled    no: not found; busy page
+//	                               2 attempt: cookie named by RelayState, else by          none asked for: page, or begun in its place;
+//	                               the request that the answer names                       gone: /auth/login?again=
+//	                               3 connection and provider as when it began              no: page
+//	                               4 fresh and of this browser                             no: /auth/login?again=
+//	                               5 as 4 and 5 above, by the twin of the flow cookie      as there
+//	                               6 connector verifies the answer                         refused: page
+//	                               7 one transaction: attempt and assertion used up,       303 return path, cookies; used before: page
+//	                               person, session, audit row
+//	GET /auth/login?again=         back here from another site, cookies and all: session   303 return path, of another tenant: confirm
+//	                               none: an attempt that is over once more; else twice     302 provider
+//	                               a minute
+//	GET /auth/login?test=          a test of the connection, whichever its protocol:        302 provider; its callback shows what was said
+//	                               its link works once                                     and signs nobody in
+//	GET /auth/saml/id/metadata     what the provider is told of us, also while disabled    200, cacheable
+//	GET, POST /auth/saml/id/slo    provider's request, verified: sessions end by name       302 provider with the answer
+//	                               provider's answer to our request                        signed-out page
 //	GET, POST /auth/logout         another site's link, or the provider's answer late    confirm page
 //	                               session ends here                                     302 provider's sign-out; none: page says so
 //	    ?state=                    back from the provider                                signed-out page
@@ -34,6 +51,11 @@
 //
 // It never says whether an account or a company exists, never shows what a provider wrote, never reads X-Forwarded-*,
 // and never decides what a person may do.
+//
+// Why a cookie an attempt over SAML: RelayState holds 80 bytes (SAML 2.0 Bindings §3.4.3), and the answer is a POST from the
+// provider's site, with which no SameSite=Lax cookie goes along. So the attempt is sealed into a SameSite=None cookie that
+// RelayState names, eight of them at most, and a sealed twin of the flow cookie says what else the callback must know of
+// the browser. Neither is a credential: what they let a sender do is be refused, or finish what this browser began.
 //
 // Why the state is the record: an attempt that is kept in a table or in a cookie of its own lets anyone fill the one and
 // every restored tab grow the other. Sealed into state it costs nothing, and one small cookie ties all tabs to the

@@ -48,6 +48,8 @@ func (h *Handler) acs(w http.ResponseWriter, v *visit) {
 	switch {
 	case a.Tenant != c.Tenant || a.Connection != c.ID:
 		h.end(w, v, b, "", &idp.Error{Code: idp.CodeConnection, Detail: "callback", Err: errors.New("answer came to the callback of another connection")})
+	case (!a.fresh(h.Now()) || !a.of(v.flow)) && a.Kind == idp.KindTest: // what begins again would sign in
+		h.end(w, v, b, "", &idp.Error{Code: idp.CodeState, Err: errors.New("test is over, or of another browser")})
 	case !a.fresh(h.Now()) || !a.of(v.flow):
 		h.lost(w, v, c, a.Relay)
 	case a.issuer != issuerDigest(c): // other settings may have changed: the answer is held against them as they are now

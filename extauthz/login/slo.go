@@ -84,7 +84,7 @@ func (h *Handler) slo(w http.ResponseWriter, v *visit) {
 		h.leftBehind(w, v, "")
 	case err != nil:
 		h.sloRefused(ctx, v, c, err)
-		h.render(w, explain(idp.CodeOf(err)).status, sloPage(idp.CodeOf(err), RequestID(ctx)))
+		h.notSignedOut(ctx, w, idp.CodeOf(err))
 	case m.Request:
 		h.signOutNamed(ctx, w, v, c, receiver, m)
 	default:
@@ -107,7 +107,7 @@ func (h *Handler) signOutNamed(ctx context.Context, w http.ResponseWriter, v *vi
 	if errors.Is(err, session.ErrUsed) {
 		err = replayed(c, err)
 		h.sloRefused(ctx, v, c, err)
-		h.render(w, explain(idp.CodeOf(err)).status, sloPage(idp.CodeOf(err), RequestID(ctx)))
+		h.notSignedOut(ctx, w, idp.CodeOf(err))
 		return
 	}
 	if err != nil { // the provider is told that it is not done, and the operator why
@@ -162,12 +162,17 @@ func (h *Handler) sloRefused(ctx context.Context, v *visit, c idp.Connection, er
 	h.noteRefusal(ctx, v, c, audit.SignOutRefused, "", err)
 }
 
-func sloPage(code idp.Code, id string) page {
-	return page{
-		Title: "Sign-out could not be completed", Says: "Your identity provider asked to sign you out, and its message could not be used.",
-		Next: "Sign out here, and ask your administrator if it happens again.", Code: shown(code), RequestID: id,
-		Links: []link{{"Sign out", pathLogout}},
+// notSignedOut is the page of a request that ended nothing: the person can still sign out by themselves.
+func (h *Handler) notSignedOut(ctx context.Context, w http.ResponseWriter, code idp.Code) {
+	status := explain(code).status
+	if status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", "1")
 	}
+	h.render(w, status, page{
+		Title: "Sign-out could not be completed", Says: "Your identity provider asked to sign you out, and its message could not be used.",
+		Next: "Sign out here, and ask your administrator if it happens again.", Code: shown(code), RequestID: RequestID(ctx),
+		Links: []link{{"Sign out", pathLogout}},
+	})
 }
 
 // newLogout is the attempt of a sign-out: its cookie knows the answer again.

@@ -31,26 +31,27 @@ type world struct {
 	*Handler
 	logs *strings.Builder
 
-	mu       sync.Mutex
-	now      time.Time
-	realms   map[tenant.ID]idp.Realm
-	sessions map[session.Hash]session.Session
-	burnt    map[[32]byte]bool
-	rows     []audit.Event
-	results  []string
-	idToken  secret.Text
-	begun    []idp.Attempt // what Begin was given
-	done     []idp.Attempt // what Complete was given
-	answer   func(c idp.Connection, a idp.Attempt, r *http.Request) (idp.Identity, error)
-	signIn   func(session.SignIn) error
-	logouts  []idp.Logout
-	revoked  []session.Revocation
-	once     map[string]bool // the Once values of sign-ins, and their attempts
-	tests    map[[16]byte]string
-	received idp.LogoutMessage // what ReceiveLogout makes of any message
-	fault    error             // every store method fails with it
-	beginErr error
-	lookups  []tenant.ID
+	mu         sync.Mutex
+	now        time.Time
+	realms     map[tenant.ID]idp.Realm
+	sessions   map[session.Hash]session.Session
+	burnt      map[[32]byte]bool
+	rows       []audit.Event
+	results    []string
+	idToken    secret.Text
+	begun      []idp.Attempt // what Begin was given
+	done       []idp.Attempt // what Complete was given
+	answer     func(c idp.Connection, a idp.Attempt, r *http.Request) (idp.Identity, error)
+	signIn     func(session.SignIn) error
+	logouts    []idp.Logout
+	revoked    []session.Revocation
+	once       map[string]bool // the Once values of sign-ins, and their attempts
+	tests      map[[16]byte]string
+	received   idp.LogoutMessage // what ReceiveLogout makes of any message
+	fault      error             // every store method fails with it
+	beginErr   error
+	failRevoke error
+	lookups    []tenant.ID
 }
 
 func connection(t tenant.ID, id idp.ConnectionID) idp.Connection {
@@ -216,6 +217,9 @@ func (w *world) Revoke(_ context.Context, _ tenant.ID, r session.Revocation) (in
 			return 0, session.ErrUsed
 		}
 		w.once[o.Kind+o.Value] = w.fault == nil
+	}
+	if w.failRevoke != nil {
+		return 0, w.failRevoke
 	}
 	if r.NameID != nil {
 		return w.revokeNamed(r), w.fault

@@ -1,0 +1,118 @@
+package login
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tracio-ai/ssogate/idp"
+)
+
+// from posts a form from an address.
+func (b *browser) from(address string, form url.Values) *http.Response {
+	r := httptest.NewRequest(http.MethodPost, acsPath, strings.NewReader(form.Encode()))
+	r.RemoteAddr = address
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	var pairs []string
+	for n, v := range b.crossSite() {
+		pairs = append(pairs, n+"="+v)
+	}
+	r.Header.Set("Cookie", strings.Join(pairs, "; "))
+	rec := httptest.NewRecorder()
+	b.w.ServeHTTP(rec, r)
+	return b.take(rec)
+}
+
+var forged = url.Values{"SAMLResponse": {"!saml-signature"}}
+
+func TestAddressThatFailsIsNotListenedToForAMinute(t *testing.T) {
+	w := newSAMLWorld(t)
+	b := w.browser()
+	good := samlAnswer(t, b.open("/auth/login?connection=acme-saml&return_to=/events"), "alice")
+	for i := range failuresPerAddress {
+		if resp := w.browser().from("198.51.100.7", forged); resp.StatusCode != http.StatusForbidden {
+			t.Fatalf("failure %d: %d", i, resp.StatusCode)
+		}
+	}
+	w.pass(20 * time.Second)
+	resp := b.from("198.51.100.7", good)
+	if page := body(resp); resp.StatusCode != http.StatusTooManyRequests || resp.Header.Get("Retry-After") != "40" || !strings.Contains(page, "saml-busy") {
+		t.Errorf("%d %v", resp.StatusCode, resp.Header)
+	}
+	if resp := w.browser().from("198.51.100.8", forged); resp.StatusCode != http.StatusForbidden {
+		t.Errorf("a neighbour: %d", resp.StatusCode)
+	}
+	w.pass(40 * time.Second)
+	if resp := b.from("198.51.100.7", good); resp.Header.Get("Location") != origin+"/events" {
+		t.Errorf("a minute later: %d", resp.StatusCode)
+	}
+}
+
+func TestSuccessesNeverCountAgainstAnOffice(t *testing.T) {
+	w := newSAMLWorld(t)
+	for i := range 3 * failuresPerAddress {
+		b := w.browser()
+		start := b.open("/auth/login?connection=acme-saml&return_to=/events")
+		if resp := b.from("198.51.100.7", samlAnswer(t, start, fmt.Sprint("p", i))); resp.Header.Get("Location") != origin+"/events" {
+			t.Fatalf("%d: %d", i, resp.StatusCode)
+		}
+	}
+}
+
+func TestStrangersWhoFailDoNotKeepACompanyOut(t *testing.T) {
+	w := newSAMLWorld(t)
+	for i := range failuresPerConnection {
+		if resp := w.browser().from(fmt.Sprintf("198.51.%d.%d", i/100, i%100), forged); resp.StatusCode != http.StatusForbidden {
+			t.Fatalf("failure %d: %d", i, resp.StatusCode)
+		}
+	}
+	if resp := w.browser().from("198.51.0.1", forged); resp.StatusCode != http.StatusTooManyRequests {
+		t.Errorf("one that failed before: %d", resp.StatusCode)
+	}
+	nobodys := url.Values{"SAMLResponse": {"_0123456789abcdef0123456789abcdef|x|y"}}
+	if resp := w.browser().from("203.0.113.50", nobodys); resp.StatusCode != http.StatusTooManyRequests {
+		t.Errorf("one without an attempt: %d", resp.StatusCode)
+	}
+	b := w.browser()
+	good := samlAnswer(t, b.open("/auth/login?connection=acme-saml&return_to=/events"), "alice")
+	if resp := b.from("203.0.113.50", good); resp.Header.Get("Location") != origin+"/events" {
+		t.Errorf("a person who was sent there: %d", resp.StatusCode)
+	}
+}
+
+func TestAddressesThatSayNothingOfTheSenderAreNotCounted(t *testing.T) {
+	for address, want := range map[string]string{
+		"198.51.100.7": "198.51.100.7/32", "::ffff:198.51.100.7": "198.51.100.7/32", "2001:db8:1:2:3::4": "2001:db8:1:2::/64", "fe80::1%eth0": "fe80::/64",
+		"127.0.0.1": "invalid Prefix", "::1": "invalid Prefix", "10.0.0.1:4711": "invalid Prefix", "": "invalid Prefix", "@": "invalid Prefix",
+	} {
+		v := &visit{Request: &http.Request{RemoteAddr: address}}
+		if got := v.source().String(); got != want {
+			t.Errorf("%q counts as %s, want %s", address, got, want)
+		}
+	}
+}
+
+func TestFailureCountsAreBounded(t *testing.T) {
+	var f failures
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	at := func(i int) netip.Prefix {
+		return netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 32)
+	}
+	for i := range failureWindows + 100 {
+		f.add(at(i), idp.ConnectionID(fmt.Sprint(i)), now)
+	}
+	if len(f.byAddress) != failureWindows || len(f.byConnection) != failureWindows {
+		t.Errorf("%d addresses, %d connections", len(f.byAddress), len(f.byConnection))
+	}
+	now = now.Add(failureWindow)
+	f.add(at(0), "c", now)
+	f.add(at(failureWindows+200), "d", now)
+	if len(f.byAddress) > failureWindows || f.byAddress[at(failureWindows+200)].rows != 1 {
+		t.Errorf("%d addresses", len(f.byAddress))
+	}
+}
