@@ -122,7 +122,7 @@ func decrypt(el *etree.Element, conn idp.Connection, signed bool) ([]byte, envel
 // content was at fault must not show, in an answer or in the time it takes.
 func (e envelope) open(private *rsa.PrivateKey) ([]byte, bool) {
 	instead := make([]byte, e.content.size)
-	rand.Read(instead) //nolint:errcheck // it never returns an error: the process ends instead
+	rand.Read(instead) // never fails: the process ends instead
 	inside, err := private.Decrypt(rand.Reader, e.key, &e.oaep)
 	if err != nil || len(inside) != e.content.size {
 		inside = instead

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/tracio-ai/ssogate/idp"
@@ -29,7 +30,11 @@ func readable(s string) bool {
 	return utf8.RuneCountInString(s) <= maxName && !strings.ContainsFunc(s, control)
 }
 
-func control(r rune) bool { return r < 0x20 || r >= 0x7f && r < 0xa0 }
+// control finds what does not show: control characters, and those that turn the direction of writing, with which one
+// name can be made to look like another.
+func control(r rune) bool {
+	return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029'
+}
 
 // identity reduces an answer to what the gate keeps.
 func (c *Connector) identity(ctx context.Context, q asked, v verified, ans answer) (idp.Identity, error) {
@@ -216,11 +221,15 @@ func (m gathered) identify(id *idp.Identity, conn idp.Connection) error {
 			return err
 		}
 	}
-	id.UserName = name
-	if name == "" {
-		id.UserName = id.NameID.Value + "@" + string(conn.ID) // nobody else's, and it joins nobody
+	if id.UserName = name; name != "" {
+		return nil
 	}
-	return nil
+	own := id.NameID.Value
+	if conn.SAML.SubjectFrom != "" {
+		own, err = m.single(conn.SAML.SubjectFrom)
+	}
+	id.UserName = own + "@" + string(conn.ID) // nobody else's, and it joins nobody
+	return err
 }
 
 // stable reports a NameID that is a name, not a random word.

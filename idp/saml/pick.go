@@ -13,11 +13,16 @@ import (
 var _ idp.AttemptPicker = (*Connector)(nil)
 
 // Pick implements idp.AttemptPicker. It leaves r's form to be read again by Complete.
-func (c *Connector) Pick(_ context.Context, _ idp.Connection, r *http.Request) (string, error) {
+func (c *Connector) Pick(ctx context.Context, _ idp.Connection, r *http.Request) (string, error) {
 	m, err := c.readForm(r, "SAMLResponse")
 	if err != nil {
 		return "", err
 	}
+	leave, err := c.enter(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer leave()
 	if _, err := xmlguard.Check(m.xml, xmlguard.Response, c.maxMessage()); err != nil {
 		return "", refusedXML(err)
 	}

@@ -2,6 +2,7 @@ package saml
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -116,6 +117,18 @@ func (d *decoder) most(el *etree.Element, ns, local string) *etree.Element {
 	}
 }
 
+// known refuses attributes that bound something in a way nobody here understands.
+func (d *decoder) known(el *etree.Element, names ...string) {
+	if el == nil {
+		return
+	}
+	for _, a := range el.Attr {
+		if a.Space == "" && a.Key != "xmlns" && !slices.Contains(names, a.Key) {
+			d.fail("unknown-attribute", "an attribute is not the schema's")
+		}
+	}
+}
+
 // plain is the trimmed text of an element that must have no child elements.
 func (d *decoder) plain(el *etree.Element) string {
 	if el == nil {
@@ -206,6 +219,7 @@ func (d *decoder) nameID(el *etree.Element) idp.NameID {
 
 func (d *decoder) confirmation(el *etree.Element) confirmation {
 	data := d.most(el, nsAssertion, "SubjectConfirmationData")
+	d.known(data, "NotBefore", "NotOnOrAfter", "Recipient", "InResponseTo", "Address")
 	_, early := lookup(data, "NotBefore")
 	return confirmation{
 		method: attr(el, "Method"), recipient: attr(data, "Recipient"), inResponseTo: attr(data, "InResponseTo"),
@@ -214,6 +228,7 @@ func (d *decoder) confirmation(el *etree.Element) confirmation {
 }
 
 func (d *decoder) conditions(el *etree.Element) conditions {
+	d.known(el, "NotBefore", "NotOnOrAfter")
 	out := conditions{notBefore: d.instant(el, "NotBefore"), notOnOrAfter: d.instant(el, "NotOnOrAfter")}
 	if el == nil {
 		return out

@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	methodBearer = "urn:oasis:names:tc:SAML:2.0:cm:bearer"
+	methodBearer = "urn:oasis:names:tc:SAML:2.0:cm:bearer" //nolint:gosec // the name of a method, no bearer's secret
 
 	maxLifetime = 90 * time.Minute // of an assertion: Auth0 issues them for an hour
 	attemptLife = 10 * time.Minute // how long an attempt can be answered

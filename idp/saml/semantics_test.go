@@ -69,6 +69,7 @@ func TestRulesRefuseByTheirOwnName(t *testing.T) {
 		{name: "blank name", want: "saml-nameid/empty", edit: func(o *options) { o.NameID = "  " }},
 		{name: "long name", want: "saml-nameid/text", edit: func(o *options) { o.NameID = strings.Repeat("ä", 257) }},
 		{name: "control character", want: "saml-nameid/text", edit: func(o *options) { o.NameID = "alice\u0085" }},
+		{name: "right to left", want: "saml-nameid/text", edit: func(o *options) { o.NameID = "nimda\u202eecila" }},
 		{name: "format", want: "saml-nameid/format", settings: func(s *idp.SAMLSettings) { s.NameIDFormat = idptest.FormatEmail }},
 		{name: "transient", want: "saml-nameid/transient", edit: func(o *options) { o.NameIDFormat = idptest.FormatTransient }},
 	} {

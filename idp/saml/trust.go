@@ -123,7 +123,11 @@ func (c *Connector) openAssertion(conn idp.Connection, v *verified) (*etree.Elem
 	}
 	v.sealed = &env
 	v.elements += g.elements
-	return parse(g.bytes)
+	el, err := parse(g.bytes)
+	if err == nil && attr(el, "ID") == attr(v.response, "ID") {
+		return nil, fault(idp.CodeSAMLShape, "duplicate-id", "", "assertion has the ID of its response")
+	}
+	return el, err
 }
 
 // verifyAssertion leaves in v the assertion as somebody signed it.

@@ -240,16 +240,18 @@ func readKeyInfo(sig *etree.Element) (present bool, cert []byte) {
 	if info == nil {
 		return false, nil
 	}
+	var all []*etree.Element
 	for _, data := range children(info, nsDSig, "X509Data") {
-		for _, el := range children(data, nsDSig, "X509Certificate") {
-			der, err := decodeBase64(text(el))
-			if err != nil {
-				return true, nil
-			}
-			return true, der
-		}
+		all = append(all, children(data, nsDSig, "X509Certificate")...)
 	}
-	return true, nil
+	if len(all) == 0 {
+		return true, nil
+	}
+	der, err := decodeBase64(text(all[0]))
+	if err != nil {
+		return true, nil
+	}
+	return true, der
 }
 
 // detach copies el out of its document, with every namespace in scope declared on the copy. The empty context counts no
