@@ -97,25 +97,24 @@ func checkIdPKeys(keys []idp.SAMLKey) error {
 	return nil
 }
 
-// checkSPKeys allows one key of each use, and one that follows it.
+// checkSPKeys allows two keys of each use: while they change, the one in use and the next, then the one in use and the
+// old, which still decrypts.
 func checkSPKeys(keys []idp.SAMLSPKey) error {
 	if len(keys) > maxSPKeys {
 		return fmt.Errorf("%d own keys, at most %d", len(keys), maxSPKeys)
 	}
-	type slot struct {
-		use  string
-		next bool
-	}
-	seen := map[slot]bool{}
+	all, next := map[string]int{}, map[string]int{}
 	for _, k := range keys {
 		if err := one("use of an own key", k.Use, idp.UseSigning, idp.UseEncryption); err != nil {
 			return err
 		}
-		at := slot{k.Use, k.Next}
-		if seen[at] {
-			return fmt.Errorf("two own keys for %s in one place", k.Use)
+		all[k.Use]++
+		if k.Next {
+			next[k.Use]++
 		}
-		seen[at] = true
+		if all[k.Use] > 2 || next[k.Use] > 1 {
+			return fmt.Errorf("%d own keys for %s, %d of them next: at most two, one of them next", all[k.Use], k.Use, next[k.Use])
+		}
 		if k.Key.Empty() || len(k.Certificate) == 0 {
 			return errors.New("an own key is without its private key or certificate")
 		}

@@ -237,7 +237,8 @@ func TestSAMLSettingsThatCannotBeStoredAreRefused(t *testing.T) {
 		"too many keys":            func(v *idp.SAMLSettings) { v.IdP.Keys = make([]idp.SAMLKey, maxIdPKeys+1) },
 		"own key of no use":        func(v *idp.SAMLSettings) { v.SPKeys[0].Use = "" },
 		"own key without secret":   func(v *idp.SAMLSettings) { v.SPKeys[0].Key = secret.Text{} },
-		"two own keys in a place":  func(v *idp.SAMLSettings) { v.SPKeys[1].Next = false },
+		"two next keys of a use":   func(v *idp.SAMLSettings) { v.SPKeys[0].Next = true },
+		"three keys of a use":      func(v *idp.SAMLSettings) { v.SPKeys = append(v.SPKeys[:2:2], v.SPKeys[0]) },
 		"too many own keys":        func(v *idp.SAMLSettings) { v.SPKeys = make([]idp.SAMLSPKey, maxSPKeys+1) },
 		"too much":                 func(v *idp.SAMLSettings) { v.RequestedACR = make([]string, maxSettings) },
 	} {
@@ -249,6 +250,7 @@ func TestSAMLSettingsThatCannotBeStoredAreRefused(t *testing.T) {
 		}
 	}
 	seedAgain := idp.Connection{ID: "acme-saml", Tenant: acme, Protocol: idp.SAML, SAML: wholeSAML()}
+	seedAgain.SAML.SPKeys[1].Next = false // the old one of a rollover: it decrypts until it is dropped
 	if _, err := s.CreateConnection(t.Context(), seedAgain, "cli"); err != nil {
 		t.Errorf("the whole one: %v", err)
 	}
