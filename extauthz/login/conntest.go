@@ -31,7 +31,8 @@ var ErrBySCIM = errors.New("people, groups and roles come from the directory tha
 
 const (
 	noticeTest = "That test link was used, or is too old. Make another."
-	maxShown   = 20 // values of one attribute that the page shows
+	maxShown   = 20        // values of one attribute that the page shows
+	maxResult  = 192 << 10 // bytes of a result that is kept
 )
 
 // TestID names the test that a link's token belongs to. The token itself is kept nowhere.
@@ -58,7 +59,8 @@ type testedIdentity struct {
 	Email        string         `json:"email,omitempty"`
 	DisplayName  string         `json:"display_name,omitempty"`
 	NameID       *idp.NameID    `json:"name_id,omitempty"`
-	Groups       []string       `json:"groups,omitempty"`
+	Groups       []string       `json:"groups,omitempty"` // not all, where GroupCount is more
+	GroupCount   int            `json:"group_count"`
 	GroupState   string         `json:"group_state"`
 	Attributes   map[string]any `json:"attributes,omitempty"`
 	ACR          string         `json:"acr,omitempty"`
@@ -113,7 +115,7 @@ func (h *Handler) tested(ctx context.Context, w http.ResponseWriter, v *visit, b
 		h.fault(w, v.Request, fmt.Errorf("test connection %s: %w", c.ID, err))
 		return
 	}
-	kept, err := json.Marshal(result)
+	kept, err := result.pack()
 	if err == nil && h.Tests != nil {
 		err = h.Tests.FinishTest(ctx, c.Tenant, c.ID, b.ID, kept)
 	}
@@ -123,6 +125,18 @@ func (h *Handler) tested(ctx context.Context, w http.ResponseWriter, v *visit, b
 	}
 	h.log().InfoContext(ctx, "connection tested", "tenant", c.Tenant, "connection", c.ID, "outcome", result.word(), "request_id", RequestID(ctx))
 	h.render(w, http.StatusOK, result.page(c, RequestID(ctx)))
+}
+
+// pack makes the result fit: of a person in a great many groups not all are kept.
+func (t testResult) pack() ([]byte, error) {
+	b, err := json.Marshal(t)
+	for err == nil && len(b) > maxResult && t.Identity != nil && len(t.Identity.Groups) > 0 {
+		kept := *t.Identity
+		kept.Groups = kept.Groups[:len(kept.Groups)/2]
+		t.Identity = &kept
+		b, err = json.Marshal(t)
+	}
+	return b, err
 }
 
 // foresee adds the roles to a result. Of its errors those are returned that would refuse the sign-in.
@@ -155,7 +169,7 @@ func (t testResult) word() string {
 func asserted(who idp.Identity) *testedIdentity {
 	t := &testedIdentity{
 		Issuer: who.Issuer, Subject: who.Subject, UserName: who.UserName, Email: who.Email, DisplayName: who.DisplayName,
-		Groups: who.Groups, GroupState: groupWord(who.GroupState), Attributes: who.Claims, ACR: who.ACR, AuthTime: seconds(who.AuthTime), SessionIndex: who.SID,
+		Groups: who.Groups, GroupCount: len(who.Groups), GroupState: groupWord(who.GroupState), Attributes: who.Claims, ACR: who.ACR, AuthTime: seconds(who.AuthTime), SessionIndex: who.SID,
 	}
 	if who.NameID != (idp.NameID{}) {
 		t.NameID = &who.NameID
@@ -212,7 +226,7 @@ func (t testResult) rows() []row {
 	add("User name", i.UserName)
 	add("E-mail", i.Email)
 	add("Name", i.DisplayName)
-	add("Groups ("+i.GroupState+")", append([]string{fmt.Sprintf("%d in all", len(i.Groups))}, i.Groups...)...)
+	add("Groups ("+i.GroupState+")", append([]string{fmt.Sprintf("%d in all", i.GroupCount)}, i.Groups...)...)
 	add("Authentication context", i.ACR)
 	if !i.AuthTime.IsZero() {
 		add("Authenticated at", i.AuthTime.Format(time.RFC3339))
