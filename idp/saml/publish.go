@@ -64,7 +64,7 @@ func (d *document) printf(format string, args ...any) {
 			args[i] = escape(text)
 		}
 	}
-	fmt.Fprintf(d, format, args...)
+	_, _ = fmt.Fprintf(d, format, args...) // a Builder takes everything
 }
 
 func (d *document) key(k idp.SAMLSPKey, methods ...string) {

@@ -161,10 +161,10 @@ func (p *problems) choices(s idp.SAMLSettings) {
 // names checks what is compared with the provider's words, or sent to it.
 func (p *problems) names(s idp.SAMLSettings) {
 	if s.NameIDFormat != "" {
-		p.text("nameid_format", s.NameIDFormat, maxWord)
+		p.text("nameid_format", s.NameIDFormat)
 	}
 	if s.SubjectFrom != "" {
-		p.text("subject_from", s.SubjectFrom, maxWord)
+		p.text("subject_from", s.SubjectFrom)
 	}
 	if s.NameIDFormat == idp.NameIDTransient && s.SubjectFrom == "" {
 		p.add("nameid_format", "transient names are others at every sign-in", "name the attribute that identifies a person in subject_from, or ask for persistent")
@@ -173,7 +173,7 @@ func (p *problems) names(s idp.SAMLSettings) {
 		p.add("requested_acr", "too many", fmt.Sprintf("give at most %d", maxRequested))
 	}
 	for _, class := range s.RequestedACR {
-		p.text("requested_acr", class, maxWord)
+		p.text("requested_acr", class)
 	}
 	a := s.Attributes
 	for _, target := range []struct {
@@ -191,13 +191,13 @@ func (p *problems) names(s idp.SAMLSettings) {
 			p.add("attributes."+target.field, "too many names", fmt.Sprintf("give at most %d", maxNames))
 		}
 		for _, name := range target.names {
-			p.text("attributes."+target.field, name, maxWord)
+			p.text("attributes."+target.field, name)
 		}
 	}
 }
 
-func (p *problems) text(field, text string, limit int) {
-	if err := checkText(text, limit); err != nil {
+func (p *problems) text(field, text string) {
+	if err := checkText(text, maxWord); err != nil {
 		p.add(field, err.Error(), "copy it from the provider as it is, without spaces around it")
 	}
 }
