@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"html"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -109,8 +110,8 @@ func (b *tab) get(path string) *authv3.CheckResponse {
 	return b.take(b.g.ask(call{path: path, lines: []line{b.line(false), {"accept", "text/html"}, {"sec-fetch-mode", "navigate"}, {"sec-fetch-dest", "document"}}}))
 }
 
-func (b *tab) post(path string, form url.Values) *authv3.CheckResponse {
-	return b.take(b.g.ask(call{method: "POST", path: path, body: form.Encode(), lines: []line{
+func (b *tab) post(form url.Values) *authv3.CheckResponse {
+	return b.take(b.g.ask(call{method: "POST", path: acs, body: form.Encode(), lines: []line{
 		b.line(true), {"accept", "text/html"}, {"sec-fetch-mode", "navigate"}, {"sec-fetch-dest", "document"}, {"sec-fetch-site", "cross-site"},
 		{"content-type", "application/x-www-form-urlencoded"},
 	}}))
@@ -158,7 +159,7 @@ func (g *samlGate) answer(t *testing.T, at *url.URL, o idptest.RespondOptions) u
 func (b *tab) signIn(t *testing.T, o idptest.RespondOptions) url.Values {
 	t.Helper()
 	form := b.g.answer(t, to(t, b.get("/events?q=1")), o)
-	out := b.post(acs, form)
+	out := b.post(form)
 	if got := to(t, out); httpStatus(out) != 303 || got.String() != "https://"+testHost+"/events?q=1" {
 		t.Fatalf("%d %s", httpStatus(out), got)
 	}
@@ -224,11 +225,9 @@ func TestReplayedResponseIsRefusedByTheStore(t *testing.T) {
 	b := g.tab()
 	form := g.answer(t, to(t, b.get("/events")), idptest.RespondOptions{})
 	thief := g.tab()
-	for n, c := range b.cookies {
-		thief.cookies[n] = c
-	}
-	b.post(acs, form)
-	out := thief.post(acs, form)
+	maps.Copy(thief.cookies, b.cookies)
+	b.post(form)
+	out := thief.post(form)
 	if httpStatus(out) != 400 || g.reasons() != "saml-replay/signed-in" && g.reasons() != "saml-replay/assertion" || thief.cookies["__Host-ssogate"] != nil {
 		t.Errorf("%d %q", httpStatus(out), g.reasons())
 	}
@@ -238,7 +237,7 @@ func TestForgedResponseIsRefusedWithItsExactReason(t *testing.T) {
 	g := newSAMLGate(t)
 	b := g.tab()
 	form := g.answer(t, to(t, b.get("/events")), idptest.RespondOptions{AfterSigning: func(xml string) string { return strings.ReplaceAll(xml, "alice@acme.example", "admin@acme.example") }})
-	out := b.post(acs, form)
+	out := b.post(form)
 	if httpStatus(out) != 403 || !strings.HasPrefix(g.reasons(), "saml-signature/") || !strings.Contains(out.GetDeniedResponse().GetBody(), "saml-response") || b.cookies["__Host-ssogate"] != nil {
 		t.Errorf("%d %q %s", httpStatus(out), g.reasons(), out.GetDeniedResponse().GetBody())
 	}
@@ -318,7 +317,7 @@ func TestConnectionTestForetellsTheRoleAndWritesNothing(t *testing.T) {
 	check(t, g.store.CreateTest(t.Context(), "acme", "acme-saml", id, g.clock.now().Add(10*time.Minute)))
 	b := g.tab()
 	at := to(t, b.get("/auth/login?connection=acme-saml&test=token"))
-	out := b.post(acs, g.answer(t, at, idptest.RespondOptions{}))
+	out := b.post(g.answer(t, at, idptest.RespondOptions{}))
 	if body := html.UnescapeString(out.GetDeniedResponse().GetBody()); httpStatus(out) != 200 || !regexp.MustCompile(`Roles</dt><dd>Analyst<`).MatchString(body) {
 		t.Errorf("%d %s", httpStatus(out), body)
 	}

@@ -2,6 +2,7 @@ package login
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/tracio-ai/ssogate/idp"
 )
@@ -21,11 +22,16 @@ const unverified = "saml-response"
 
 // shown is the word a page shows for a code.
 func shown(code idp.Code) string {
-	switch code {
-	case idp.CodeSAMLForm, idp.CodeSAMLXML, idp.CodeSAMLShape, idp.CodeSAMLSignature, idp.CodeSAMLSHA1, idp.CodeSAMLKey, idp.CodeSAMLDecrypt, idp.CodeSAMLDisagreement:
+	if slices.Contains(unverifiedCodes(), code) {
 		return unverified
-	default:
-		return string(code)
+	}
+	return string(code)
+}
+
+// unverifiedCodes are those that pages do not tell apart.
+func unverifiedCodes() []idp.Code {
+	return []idp.Code{
+		idp.CodeSAMLForm, idp.CodeSAMLXML, idp.CodeSAMLShape, idp.CodeSAMLSignature, idp.CodeSAMLSHA1, idp.CodeSAMLKey, idp.CodeSAMLDecrypt, idp.CodeSAMLDisagreement,
 	}
 }
 

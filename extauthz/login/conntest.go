@@ -213,8 +213,11 @@ func (t testResult) rows() []row {
 		if more := len(values) - maxShown; more > 0 {
 			values = append(values[:maxShown:maxShown], fmt.Sprintf("… and %d more", more))
 		}
+		for i, v := range values {
+			values[i] = cut(v, 256)
+		}
 		if len(values) > 0 {
-			rows = append(rows, row{name, values})
+			rows = append(rows, row{cut(name, 128), values})
 		}
 	}
 	add("Roles", t.rolesShown()...)

@@ -106,7 +106,9 @@ func pages(t *testing.T) map[string]*http.Response {
 		w.Page(rec, f)
 		all[name] = rec.Result()
 	}
-	for _, code := range []idp.Code{idp.CodeUnavailable, idp.CodeLoop, idp.CodeNotProvisioned, idp.CodeSignature} {
+	for _, code := range []idp.Code{
+		idp.CodeUnavailable, idp.CodeLoop, idp.CodeNotProvisioned, idp.CodeSignature, idp.CodeSAMLSignature, idp.CodeSAMLReplay, idp.CodeSAMLUnsolicited, idp.CodeSAMLBusy,
+	} {
 		rec := httptest.NewRecorder()
 		w.explained(rec, code, "req-1", connection("acme", "acme-okta"), "/events")
 		all["ended-"+string(code)] = rec.Result()
@@ -119,6 +121,21 @@ func pages(t *testing.T) map[string]*http.Response {
 		w.send(rec, new.request(http.MethodGet, "/"), to)
 		all[name] = rec.Result()
 	}
+	who := idp.Identity{
+		Issuer: "https://idp.example", Subject: "<alice>", UserName: "alice", NameID: idp.NameID{Value: "<alice>", Format: "urn:persistent"}, GroupState: idp.GroupsListed,
+		Groups: strings.Split(strings.Repeat("group,", 25), ","), Claims: map[string]any{"dept": []string{"x", "y"}, "level": 3.0}, SID: "i-1",
+	}
+	for name, result := range map[string]testResult{
+		"tested":         {OK: true, Roles: []string{"Analyst", "Viewer"}, Identity: asserted(who)},
+		"tested-refused": {Code: idp.CodeSAMLSHA1, Detail: "signature", Hint: "Choose SHA-256 under Sign On."},
+	} {
+		rec := httptest.NewRecorder()
+		w.render(rec, http.StatusOK, result.page(connection("acme", "acme-okta"), "req-1"))
+		all[name] = rec.Result()
+	}
+	rec := httptest.NewRecorder()
+	w.notSignedOut(WithRequestID(t.Context(), "req-1"), rec, idp.CodeSAMLSignature)
+	all["sign-out-refused"] = rec.Result()
 	return all
 }
 

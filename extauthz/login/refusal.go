@@ -152,11 +152,11 @@ func (h *Handler) noteRefusal(ctx context.Context, v *visit, c idp.Connection, a
 	if !audited {
 		attrs = append(attrs, "audited", false)
 	}
-	message := "sign-in refused"
 	if action == audit.SignOutRefused {
-		message = "sign-out refused"
+		h.log().WarnContext(ctx, "sign-out refused", attrs...)
+	} else {
+		h.log().WarnContext(ctx, "sign-in refused", attrs...)
 	}
-	h.log().WarnContext(ctx, message, attrs...)
 	if audited {
 		h.recordRefusal(ctx, v, c, action, subject, reason(err))
 	}

@@ -3,6 +3,7 @@ package login
 import (
 	"maps"
 	"net/netip"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -105,12 +106,8 @@ func retryAfter(d time.Duration) string {
 // counts reports that a refusal says a message was false. That the provider said no, that nobody had asked, or that
 // verification is busy is no failure of the sender's.
 func counts(code idp.Code) bool {
-	switch code {
-	case idp.CodeSAMLForm, idp.CodeSAMLXML, idp.CodeSAMLShape, idp.CodeSAMLIssuer, idp.CodeSAMLSignature, idp.CodeSAMLSHA1, idp.CodeSAMLKey,
-		idp.CodeSAMLDecrypt, idp.CodeSAMLDestination, idp.CodeSAMLRecipient, idp.CodeSAMLAudience, idp.CodeSAMLTime, idp.CodeSAMLInResponseTo,
-		idp.CodeSAMLNameID, idp.CodeSAMLAttributes, idp.CodeSAMLReplay, idp.CodeSAMLDisagreement:
-		return true
-	default:
-		return false
-	}
+	return slices.Contains(unverifiedCodes(), code) || slices.Contains([]idp.Code{
+		idp.CodeSAMLIssuer, idp.CodeSAMLDestination, idp.CodeSAMLRecipient, idp.CodeSAMLAudience, idp.CodeSAMLTime, idp.CodeSAMLInResponseTo,
+		idp.CodeSAMLNameID, idp.CodeSAMLAttributes, idp.CodeSAMLReplay,
+	}, code)
 }

@@ -86,7 +86,7 @@ func (h *Handler) setTwin(w http.ResponseWriter, t twin) error {
 // setCrossSite makes a cookie that goes along with other sites' POSTs. It is Secure on plain http too: browsers refuse
 // SameSite=None without, and take loopback for secure. A maxAge of 0 deletes.
 func setCrossSite(w http.ResponseWriter, name, value string, maxAge time.Duration) {
-	c := http.Cookie{
+	c := http.Cookie{ //nolint:gosec // SameSite=None is the point: another site's POST must carry it
 		Name: name, Value: value, Path: "/", MaxAge: int(maxAge / time.Second), Secure: true, HttpOnly: true, SameSite: http.SameSiteNoneMode,
 	}
 	if c.MaxAge <= 0 {
