@@ -30,7 +30,36 @@ func SAMLBombs() []SAMLAttack {
 			return xml[:i] + attrs() + xml[i:]
 		}))
 	}
+	under := func(name string, content func() string) SAMLAttack { // every limit, so that it is parsed; who signed it is found out then
+		return refused(name, idp.CodeSAMLKey, "unknown", stall, ask(func(f SAMLForgery, o *RespondOptions) {
+			k := attacker(f, "rsa")
+			o.Sign, o.Key, o.KeyInfo = SignBoth, &k, KeyInfoNone
+			o.hooks.signed = func(m *message) { m.assertion.find("AttributeValue").Kids = []*node{raw(content())} }
+		}))
+	}
 	return []SAMLAttack{
+		under("bomb-below-the-limit-of-elements", func() string { return strings.Repeat("<x></x>", 4900) }),
+		under("bomb-below-the-limit-of-attributes", func() string {
+			return strings.Repeat("<x"+many(30, func(i int) string { return fmt.Sprintf(` attribute%d="value"`, i) })+"></x>", 600)
+		}),
+		under("bomb-below-the-limit-of-depth", func() string {
+			return strings.Repeat(strings.Repeat(`<x a="b">`, 20)+strings.Repeat("</x>", 20), 240)
+		}),
+		under("bomb-below-the-limit-of-namespaces", func() string {
+			one := "<n0:x" + many(14, func(i int) string { return fmt.Sprintf(` xmlns:n%d="urn:n%d"`, i, i) }) + "></n0:x>"
+			return strings.Repeat(one, 1300)
+		}),
+		under("bomb-below-the-limit-of-nested-namespaces", func() string {
+			var b strings.Builder
+			for i := range 22 {
+				fmt.Fprintf(&b, `<n%d:x xmlns:n%d="urn:n%d">`, i, i, i)
+			}
+			b.WriteString(strings.Repeat("<n0:y></n0:y>", 4800))
+			for i := 21; i >= 0; i-- {
+				fmt.Fprintf(&b, `</n%d:x>`, i)
+			}
+			return b.String()
+		}),
 		onRoot("bomb-4000-namespaces-on-the-root", "too-many-xmlns", func() string {
 			return many(4000, func(i int) string { return fmt.Sprintf(` xmlns:n%d="urn:n"`, i) })
 		}),

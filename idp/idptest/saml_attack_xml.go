@@ -159,9 +159,8 @@ func namespaceAttacks() []SAMLAttack {
 			Forge: before(func(_ SAMLForgery, m *message) {
 				m.assertion.Attrs = append(m.assertion.Attrs, attr{"xmlns:x", "urn:example:x"}, attr{"x:Version", "1.1"})
 			})},
-		{Name: "unknown-attribute-on-conditions", Wins: "a bound that is not understood is passed over", Code: idp.CodeSAMLShape, Detail: "unknown-attribute",
-			Forge: before(func(_ SAMLForgery, m *message) {
-				m.conditions().set("NotAfter", "2000-01-01T00:00:00Z")
-			})},
+		shaped("unknown-attribute-in-signature", "unknown-attribute", "an attribute that some verifier understands", signed(func(_ SAMLForgery, s *signing) {
+			s.edit = func(info *node) { info.Attrs = []attr{{"HMACOutputLength", "1"}} }
+		})),
 	}
 }

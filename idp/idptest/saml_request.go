@@ -215,3 +215,5 @@ func checkQuery(query string, public crypto.PublicKey) error {
 }
 
 func encodeForm(doc string) string { return base64.StdEncoding.EncodeToString([]byte(doc)) }
+
+func unform(s string) ([]byte, error) { return base64.StdEncoding.DecodeString(s) }
