@@ -42,7 +42,7 @@ func (g *guard) inside() (empty bool, err error) {
 			if declared > maxXMLNS {
 				return false, g.xml("too-many-xmlns")
 			}
-			if broken := g.bind(prefix, g.decoded(a.value), g.elements); broken != "" {
+			if broken := g.bind(prefix, a.value, g.elements); broken != "" {
 				return false, &Error{Rule: broken, Offset: a.offset}
 			}
 			continue

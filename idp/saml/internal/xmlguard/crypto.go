@@ -125,7 +125,7 @@ func (g *guard) transform() error {
 }
 
 // prefixList reads an InclusiveNamespaces (Exclusive XML Canonicalization §2). #default is refused: goxmldsig does not
-// know it. That each prefix means something somewhere is looked at when the document has been read.
+// know it. So are empty items, for which xmlsec declares the default namespace. That each prefix means something somewhere is looked at when the document has been read.
 func (g *guard) prefixList() error {
 	if g.parent().role == transform && g.transformsSeen != 2 {
 		return g.shape("prefix-list") // the enveloped-signature transform takes none
@@ -134,8 +134,11 @@ func (g *guard) prefixList() error {
 	if !ok {
 		return g.shape("prefix-list")
 	}
+	if len(list) == 0 {
+		return nil
+	}
 	listed := 0
-	for prefix := range bytes.FieldsFuncSeq(list, isSpace) {
+	for prefix := range bytes.SplitSeq(list, []byte{' '}) {
 		listed++
 		if listed > maxListed || !isNCName(prefix) || string(prefix) == "xmlns" || string(prefix) == "xml" {
 			return g.shape("prefix-list")

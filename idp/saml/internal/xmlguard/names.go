@@ -103,13 +103,14 @@ func (n *names) number(uri []byte) (ns namespace, broken string) {
 }
 
 // isAbsoluteURI holds namespace names to characters of RFC 3986: with relative ones canonicalisation is undefined (Canonical
-// XML 1.0 §1.3), and some implementations write nothing for them.
+// XML 1.0 §1.3), and some implementations write nothing for them. An ampersand would have to be written as a reference,
+// which libxml2 leaves in the name as it stands.
 func isAbsoluteURI(uri string) bool {
 	if len(uri) > maxURI {
 		return false
 	}
 	for _, c := range []byte(uri) {
-		if c <= ' ' || c >= 0x7F || strings.IndexByte("<>\"{}|\\^`[]", c) >= 0 {
+		if c <= ' ' || c >= 0x7F || strings.IndexByte("&<>\"{}|\\^`[]", c) >= 0 {
 			return false
 		}
 	}
