@@ -147,9 +147,9 @@ type Realm struct {
 
 // Connection finds one of the realm's connections.
 func (r Realm) Connection(id ConnectionID) (Connection, bool) {
-	for _, c := range r.Connections {
-		if c.ID == id {
-			return c, true
+	for i := range r.Connections { // by index: a check asks this, and a connection is large
+		if r.Connections[i].ID == id {
+			return r.Connections[i], true
 		}
 	}
 	return Connection{}, false

@@ -165,12 +165,16 @@ func (s Session) Refusal(now time.Time, operator Limits, realm idp.Realm, user d
 
 // SignIn is everything one sign-in writes, in one transaction.
 type SignIn struct {
-	Identity  idp.Identity
-	ID        ID    // the new session's id: never one a browser brought
-	Replaces  *Hash // this browser's old session, revoked with reason "replaced"
-	Attempt   [16]byte
-	Begun     time.Time // when the attempt began: a sign-out over SAML ends also what had begun before it; zero: before any
-	Limits    Limits    // the operator's
+	Identity idp.Identity
+	ID       ID    // the new session's id: never one a browser brought
+	Replaces *Hash // this browser's old session, revoked with reason "replaced"
+	Attempt  [16]byte
+	Begun    time.Time // when the attempt began: a sign-out over SAML ends also what had begun before it; zero: before any
+	// ConnectionEpoch is the connection's when the provider's answer was verified. Where it was raised since, by another
+	// provider in its place or by whoever ended its sessions, the answer signs nobody in. 0: not compared.
+	ConnectionEpoch int64
+
+	Limits    Limits // the operator's
 	IP        string
 	UserAgent string
 	RequestID string

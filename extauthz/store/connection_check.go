@@ -14,7 +14,7 @@ import (
 // Bounds of a connection's settings. Connectors keep far below them.
 const (
 	maxSettings = 512 << 10
-	maxIdPKeys  = 32
+	maxIdPKeys  = 64
 	maxSPKeys   = 4
 	maxText     = 2048
 )

@@ -231,7 +231,7 @@ func TestSAMLSettingsThatCannotBeStoredAreRefused(t *testing.T) {
 		"unknown initiated":        func(v *idp.SAMLSettings) { v.IdPInitiated = "accept" },
 		"unknown binding":          func(v *idp.SAMLSettings) { v.IdP.Endpoints.SSOBinding = "soap" },
 		"unknown key state":        func(v *idp.SAMLSettings) { v.IdP.Keys[0].State = "" },
-		"another fingerprint":      func(v *idp.SAMLSettings) { v.IdP.Keys[0].SHA256 = v.IdP.Keys[1].SHA256 },
+		"another fingerprint":      func(v *idp.SAMLSettings) { v.IdP.Keys[0].SHA256 = strings.Repeat("0", 64) },
 		"one key twice":            func(v *idp.SAMLSettings) { v.IdP.Keys = append(v.IdP.Keys, v.IdP.Keys[0]) },
 		"no certificate":           func(v *idp.SAMLSettings) { v.IdP.Keys[0].Certificate = nil },
 		"too many keys":            func(v *idp.SAMLSettings) { v.IdP.Keys = make([]idp.SAMLKey, maxIdPKeys+1) },

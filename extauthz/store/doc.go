@@ -8,7 +8,8 @@
 //   - Every statement names the tenant, but for the look-ups that find one.
 //   - An error of the database is returned as one. It is never read as "not there", and nothing is answered from memory
 //     that has not heard from the database for two seconds.
-//   - Client secrets, ID tokens and keys are stored sealed, bound to their row: in another row they do not open.
+//   - Client secrets, ID tokens, NameIDs, results of tests and keys are stored sealed, bound to their row: in another
+//     row they do not open.
 //
 // It never decides whether a session is valid or what a person may do, and never logs what it stores.
 //
@@ -50,6 +51,18 @@
 //
 // Somebody made by a sign-in is not there for SCIM until a POST means them. A sign-in finds the person SCIM made by its
 // connection's rule and remembers it as a link; what joined is written down, and the link goes when that changes.
+//
+// # Connections over SAML
+//
+// What is fetched from a provider stands beside what an admin chose, in one row, and changes only from the version it was
+// read at: of two gates that fetch at once one writes. The gate's own keys stay through all of it. Another entity id, or
+// another choice of what names a person, ends the connection's sessions and removes the links that would keep people out
+// under their new names.
+//
+// A sign-out by NameID finds sessions by the hash of its value and compares the rest after opening it. It shares the lock
+// of the connection's row with every sign-in, and leaves behind, for as long as an attempt lives, that it was here: an
+// assertion made before it and posted after it signs nobody in (SAML 2.0 Core §3.7.3.2). The time that counts is that of
+// the attempt, by the gate's own clock, so that whoever signs in anew is let in at once.
 //
 // # Why epochs
 //

@@ -93,6 +93,9 @@ func (t *tx) signIn(ctx context.Context, in session.SignIn) (session.Session, di
 	if err != nil {
 		return none, directory.User{}, err
 	}
+	if in.ConnectionEpoch != 0 && in.ConnectionEpoch != r.connectionEpoch {
+		return none, directory.User{}, &idp.Error{Code: idp.CodeConnection, Detail: "changed", Err: errors.New("the connection changed while this sign-in was under way")}
+	}
 	if err := t.burnAll(ctx, in); err != nil {
 		return none, directory.User{}, err
 	}

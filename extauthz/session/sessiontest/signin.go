@@ -134,6 +134,28 @@ func signInPromises() []promise {
 			w.Switch(t, "acme", c, true)
 			w.want(t, s, session.Ended)
 		}},
+		{"AnswerVerifiedBeforeTheConnectionsSessionsWereEndedSignsNobodyIn", func(t *testing.T, w World) {
+			c := w.Tenant(t, "acme", false)
+			in := w.request(Identity("acme", c, "alice"))
+			in.ConnectionEpoch = w.signIn(t, w.A, Identity("acme", c, "bob")).ConnectionEpoch
+			for _, end := range []func() error{
+				func() error {
+					_, err := w.B.Revoke(t.Context(), "acme", session.Revocation{Connection: c})
+					return err
+				},
+				func() error { w.Switch(t, "acme", c, false); w.Switch(t, "acme", c, true); return nil },
+			} {
+				if err := end(); err != nil {
+					t.Fatal(err)
+				}
+				_, _, err := w.A.SignIn(t.Context(), in)
+				wantCode(t, err, idp.CodeConnection)
+				in.ConnectionEpoch = w.signIn(t, w.A, Identity("acme", c, "bob")).ConnectionEpoch
+			}
+			if _, _, err := w.B.SignIn(t.Context(), in); err != nil {
+				t.Errorf("of this epoch: %v", err)
+			}
+		}},
 		{"UnstorableTextIsTheProvidersFault", func(t *testing.T, w World) {
 			c := w.Tenant(t, "acme", false)
 			for _, bad := range []string{"a\x00b", "a\xffb"} {
