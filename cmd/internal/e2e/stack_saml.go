@@ -99,31 +99,42 @@ func (s *Stack) keepMetadata(c *SAML) (path string) {
 	return path
 }
 
+// publishedMetadata fetches what the gate says of itself, once it has made its keys.
+func (s *Stack) publishedMetadata(address string) (text []byte) {
+	s.T.Helper()
+	Eventually(s.T, "the gate has made its keys and publishes them", func() bool {
+		r, err := http.NewRequestWithContext(s.T.Context(), http.MethodGet, address, nil)
+		if err != nil {
+			s.T.Fatal(err)
+		}
+		resp, err := s.Client().Do(r)
+		if err != nil {
+			return false
+		}
+		defer func() { _ = resp.Body.Close() }()
+		text, err = io.ReadAll(resp.Body)
+		return err == nil && resp.StatusCode == http.StatusOK
+	})
+	return text
+}
+
 var certificates = regexp.MustCompile(`(?s)use="(signing|encryption)".*?<(?:ds:)?X509Certificate[^>]*>([^<]*)<`)
 
 // introduce registers the gate at the provider, as an admin does with the metadata that the gate publishes.
 func (s *Stack) introduce(c *SAML) {
 	s.T.Helper()
-	resp, err := s.Client().Get(c.metadata(s))
-	if err != nil {
-		s.T.Fatal(err)
-	}
-	defer func() { _ = resp.Body.Close() }()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil || resp.StatusCode != http.StatusOK {
-		s.T.Fatalf("our metadata: %d, %v: %s", resp.StatusCode, err, text)
-	}
+	text := s.publishedMetadata(c.metadata(s))
 	base := s.URL + "/auth/saml/" + c.ID
 	sp := idptest.SAMLSP{Name: c.ID, EntityID: base + "/metadata", ACS: s.URL + "/auth/callback/saml/" + c.ID, SLO: base + "/slo", Relay: "https://evil.example/"}
-	for _, m := range certificates.FindAllStringSubmatch(string(text), -1) {
-		der, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(m[2]), ""))
+	for _, m := range certificates.FindAllSubmatch(text, -1) {
+		der, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(string(m[2])), ""))
 		if err != nil {
 			s.T.Fatal(err)
 		}
 		switch {
-		case m[1] == "signing" && sp.Signing == nil:
+		case string(m[1]) == "signing" && sp.Signing == nil:
 			sp.Signing = der
-		case m[1] == "encryption" && c.encryption == nil:
+		case string(m[1]) == "encryption" && c.encryption == nil:
 			c.encryption = der
 		}
 	}

@@ -59,6 +59,7 @@ func run() error {
 		return err
 	}
 	idp.IDP.SignatureMethod = s.SignatureMethod
+	idp.IDP.LoginURL = idp.IDP.SSOURL // the form's own page ends there: at single sign-on the request goes on
 	for _, p := range []string{
 		`{"name":"ada","email":"ada@acme.example","common_name":"Ada Foreign","given_name":"Ada","surname":"Foreign","groups":["admins","everyone"],"password":"` + password + `"}`,
 		`{"name":"vic","email":"vic@acme.example","common_name":"Vic Foreign","given_name":"Vic","surname":"Foreign","groups":["viewers","everyone"],"password":"` + password + `"}`,
