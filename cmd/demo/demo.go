@@ -179,7 +179,11 @@ func (d *demo) startServers() error {
 	if err != nil {
 		return fmt.Errorf("demo identity provider: %w", err)
 	}
-	if err := d.serve("the demo identity provider", "idp.log", d.ports.idp, d.provider(op)); err != nil {
+	saml, err := d.samlProvider()
+	if err != nil {
+		return err
+	}
+	if err := d.serve("the demo identity provider", "idp.log", d.ports.idp, d.provider(op, saml)); err != nil {
 		return err
 	}
 	return d.serve("the demo dashboard", "dashboard.log", d.ports.dashboard, newDashboard(&verifier{

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"html"
 	"io"
 	"net"
 	"net/http"
@@ -123,13 +124,23 @@ func (s *started) open(b *idptest.Browser, path string) idptest.Page {
 	return page
 }
 
+// enter gives an address to the sign-in page, and opens a page on the way.
+func (s *started) enter(b *idptest.Browser, company, path string) idptest.Page {
+	s.t.Helper()
+	q := url.Values{"email": {b.Person + "@" + company + ".example"}, "return_to": {path}}
+	return s.open(b, "/auth/login?"+q.Encode())
+}
+
 func TestWholeStoryRunsAndEndsWithNothingLeft(t *testing.T) {
 	tools.Require(t, tools.NameEnvoy)
 	dir := filepath.Join(t.TempDir(), "demo")
 	s := start(t, "--dir", dir, "--port", "0", "--idp-port", "0")
 
 	vic := idptest.NewBrowser("vic", nil)
-	home := s.open(vic, "/")
+	if page := s.open(vic, "/"); page.Status != 200 || !strings.Contains(page.Body, `name="email"`) {
+		t.Errorf("nobody is asked which company is theirs: %d %s", page.Status, page.URL)
+	}
+	home := s.enter(vic, "acme", "/")
 	for _, want := range []string{"Hello, Vic Viewer", "vic@acme.example", "verified", "x-sso-role", "Viewer"} {
 		if !strings.Contains(home.Body, want) {
 			t.Errorf("the dashboard's page for Vic lacks %q", want)
@@ -145,7 +156,7 @@ func TestWholeStoryRunsAndEndsWithNothingLeft(t *testing.T) {
 		}
 	}
 	ada := idptest.NewBrowser("ada", nil)
-	s.open(ada, "/")
+	s.enter(ada, "acme", "/")
 	for _, g := range groups {
 		for _, b := range g.Try {
 			if status, body := s.call(ada, b.Method, b.Path); status/100 != 2 || body["role"] != "Admin" {
@@ -156,9 +167,11 @@ func TestWholeStoryRunsAndEndsWithNothingLeft(t *testing.T) {
 	if page := s.open(ada, "/events"); !strings.Contains(page.Body, "ada@acme.example</td>") {
 		t.Error("what Ada wrote is not on the page of events")
 	}
-	if page := s.open(idptest.NewBrowser("nia", nil), "/"); page.Status != 403 {
+	if page := s.enter(idptest.NewBrowser("nia", nil), "acme", "/"); page.Status != 403 {
 		t.Errorf("Nia, who has no role, gets %d", page.Status)
 	}
+
+	s.visitGlobex()
 
 	ports := s.ports()
 	if len(ports) != 6 {
@@ -181,10 +194,11 @@ func TestWholeStoryRunsAndEndsWithNothingLeft(t *testing.T) {
 	if status, body := again.call(vic, "GET", "/api/v1/events"); status != 200 {
 		t.Fatalf("after a restart Vic gets %d %v", status, body)
 	}
-	if page := again.open(idptest.NewBrowser("ann", nil), "/rules"); page.Status != 200 {
+	if page := again.enter(idptest.NewBrowser("ann", nil), "acme", "/rules"); page.Status != 200 {
 		t.Errorf("after a restart, with new keys at the provider, Ann signs in and gets %d", page.Status)
 	}
 	again.watchProvisioning(vic)
+	again.visitGlobex()
 	again.interrupt()
 }
 
@@ -238,17 +252,52 @@ func (s *started) watchProvisioning(vic *idptest.Browser) {
 			s.t.Errorf("%s %s: Vic's next request gets %d %v, want %d as %q", step.do, step.group, status, body, step.want, step.role)
 		}
 	}
-	if page := s.open(vic, "/"); page.Status != 200 {
+	if page := s.enter(vic, "acme", "/"); page.Status != 200 {
 		s.t.Errorf("reactivated, Vic signs in and gets %d", page.Status)
 	}
 	s.press(url.Values{"do": {"add"}, "name": {"Eve Early"}, "group": {"admins"}})
 	eve := idptest.NewBrowser("eve", nil)
-	if page := s.open(eve, "/"); page.Status != 200 || !strings.Contains(page.Body, "Hello, Eve Early") {
+	if page := s.enter(eve, "acme", "/"); page.Status != 200 || !strings.Contains(page.Body, "Hello, Eve Early") {
 		s.t.Errorf("just added, Eve signs in and gets %d", page.Status)
 	}
 	s.press(url.Values{"do": {"delete"}, "person": {"p-vic"}})
 	if status, _ := s.call(vic, "GET", "/api/v1/events"); status != 401 && status != 403 {
 		s.t.Errorf("deleted, Vic gets %d", status)
+	}
+}
+
+// visitGlobex signs in at the company that speaks SAML, also from its page of applications, and out.
+func (s *started) visitGlobex() {
+	s.t.Helper()
+	portal := regexp.MustCompile(`http://127\.0\.0\.1:\d+/saml/`).FindString(s.screen.String())
+	if portal == "" {
+		s.t.Fatalf("the screen names no page of applications:\n%s", s.screen)
+	}
+	ann := idptest.NewBrowser("ann", nil)
+	if page := s.enter(ann, "globex", "/rules"); page.Status != 200 || page.URL.Path != "/rules" || !strings.Contains(page.Body, "ann@globex.example") {
+		s.t.Fatalf("Ann of Globex lands on %s (%d):\n%s", page.URL, page.Status, page.Body)
+	}
+	if status, body := s.call(ann, "GET", "/api/v1/rules"); status != 200 || body["role"] != "Analyst" {
+		s.t.Errorf("Ann of Globex: %d %v", status, body)
+	}
+	tile := regexp.MustCompile(`href="([^"]*/start\?[^"]*)"`)
+	ada := idptest.NewBrowser("ada", nil)
+	page, err := ada.Open(s.t.Context(), portal)
+	if err != nil || !tile.MatchString(page.Body) {
+		s.t.Fatalf("the page of applications has no tile: %v\n%s", err, page.Body)
+	}
+	to, err := page.URL.Parse(html.UnescapeString(tile.FindStringSubmatch(page.Body)[1]))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if page, err = ada.Open(s.t.Context(), to.String()); err != nil || page.URL.String() != s.url+"/" || !strings.Contains(page.Body, "Hello, Ada Admin") {
+		s.t.Errorf("the tile leads to %s (%d), %v", page.URL, page.Status, err)
+	}
+	if page, err = ada.Open(s.t.Context(), portal[:len(portal)-1]+"/slo?start=1"); err != nil {
+		s.t.Error(err)
+	}
+	if status, _ := s.call(ada, "GET", "/api/v1/events"); status != 401 {
+		s.t.Errorf("signed out everywhere, and at the dashboard: %d (ended at %s)", status, page.URL)
 	}
 }
 

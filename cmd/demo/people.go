@@ -1,6 +1,10 @@
 package main
 
-import "github.com/tracio-ai/ssogate/idp/idptest"
+import (
+	"strings"
+
+	"github.com/tracio-ai/ssogate/idp/idptest"
+)
 
 // persona is one of the demo's people, with what the terminal says about them.
 type persona struct {
@@ -28,6 +32,15 @@ func persons() []idptest.Person {
 	var all []idptest.Person
 	for _, p := range people() {
 		all = append(all, p.Person)
+	}
+	return all
+}
+
+// samlPersons are the same people at the second company.
+func samlPersons() []idptest.Person {
+	all := persons()
+	for i := range all {
+		all[i].Email = strings.Replace(all[i].Email, "@acme.", "@globex.", 1)
 	}
 	return all
 }

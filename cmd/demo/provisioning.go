@@ -17,8 +17,8 @@ const tokenLabel = "demo"
 // panelPath is where the provider has its page for admins.
 const panelPath = "/panel"
 
-// provider is the pretend identity provider with its provisioning panel in front.
-func (d *demo) provider(op *idptest.OP) http.Handler {
+// provider is the pretend identity provider with its provisioning panel in front and the SAML one beside it.
+func (d *demo) provider(op *idptest.OP, saml *idptest.SAMLIdP) http.Handler {
 	d.panel = &idptest.Panel{
 		OP: op, Groups: []string{"admins", "analysts", "viewers"}, Open: d.url() + "/",
 		Provisioner: &idptest.Provisioner{
@@ -28,6 +28,7 @@ func (d *demo) provider(op *idptest.OP) http.Handler {
 	}
 	mux := http.NewServeMux()
 	mux.Handle(panelPath, d.panel)
+	mux.Handle(samlPath+"/", saml)
 	mux.Handle("/", op)
 	return mux
 }

@@ -18,6 +18,14 @@ const (
 	clientID     = "ssogate-demo"
 )
 
+// The second company, whose provider speaks SAML 2.0. It has no SCIM: people are made as they sign in, and their groups
+// are read from each assertion.
+const (
+	samlTenantID     = "globex"
+	samlConnectionID = "globex-saml"
+	samlMetadataFile = "globex-idp.xml"
+)
+
 // settings is the gate's configuration file.
 func (d *demo) settings() string {
 	var b strings.Builder
@@ -43,7 +51,21 @@ func (d *demo) settings() string {
         issuer: %q
         client_id: %s
         client_secret: {file: client.secret}
-`, tenantID, tenantID, connectionID, d.issuer(), clientID)
+  - id: %s
+    slug: %s
+    domains: [globex.example]
+    role_mappings:
+      - {kind: group, value: admins, role: Admin}
+      - {kind: group, value: analysts, role: Analyst}
+      - {kind: group, value: viewers, role: Viewer}
+    connections:
+      - id: %s
+        name: Globex (demo IdP, SAML)
+        protocol: saml
+        provider: generic
+        metadata: {file: %s}
+        idp_initiated: bounce   # a tile of the provider's begins a sign-in here; what it sent is thrown away
+`, tenantID, tenantID, connectionID, d.issuer(), clientID, samlTenantID, samlTenantID, samlConnectionID, samlMetadataFile)
 	return b.String()
 }
 

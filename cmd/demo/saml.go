@@ -1,0 +1,36 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/tracio-ai/ssogate/idp/idptest"
+)
+
+// samlPath is where the second company's provider is, with a tile for the dashboard.
+const samlPath = "/saml"
+
+// samlProvider makes the second company's provider, with new keys each time, and leaves its metadata where the gate's
+// configuration says. An admin uploads such a file: fetched from an address, a new key would wait to be confirmed.
+func (d *demo) samlProvider() (*idptest.SAMLIdP, error) {
+	base := d.url() + "/auth/saml/" + samlConnectionID
+	idp, err := idptest.NewSAML(idptest.SAMLOptions{
+		BaseURL: d.issuer() + samlPath, People: samlPersons(), Now: time.Now, Note: "This is Globex, which speaks SAML 2.0.",
+		SPs: []idptest.SAMLSP{{
+			Name: "Dashboard", EntityID: base + "/metadata", SLO: base + "/slo",
+			ACS: d.url() + "/auth/callback/saml/" + samlConnectionID,
+		}},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("demo identity provider over SAML: %w", err)
+	}
+	document, err := idp.Metadata(idptest.MetadataOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("demo identity provider over SAML: %w", err)
+	}
+	if err := os.WriteFile(d.file(samlMetadataFile), document, 0o600); err != nil {
+		return nil, fmt.Errorf("keep the provider's metadata: %w", err)
+	}
+	return idp, nil
+}
