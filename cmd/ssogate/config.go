@@ -110,6 +110,7 @@ type ConnectionConfig struct {
 	Secret      source
 	Metadata    source
 	Certificate source
+	path        string // of the connection in the file
 	line        int
 }
 

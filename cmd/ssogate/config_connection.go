@@ -75,7 +75,7 @@ func (o overrides) apply(s *idp.OIDCSettings) {
 }
 
 func (c *Config) readConnection(r *reader, path string, n ast.Node, taken claimed) ConnectionConfig {
-	cc := ConnectionConfig{line: n.GetToken().Position.Line}
+	cc := ConnectionConfig{path: path, line: n.GetToken().Position.Line}
 	k := connectionKeys{protocol: string(idp.OIDC), enabled: true}
 	conn := &cc.Connection
 	common := fields{

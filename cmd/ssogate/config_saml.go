@@ -14,10 +14,7 @@ import (
 	"github.com/tracio-ai/ssogate/idp/saml"
 )
 
-const (
-	maxMetadata = 1 << 20              // bytes of a provider's metadata
-	maxSHA1     = 180 * 24 * time.Hour // how far ahead SHA-1 may be allowed
-)
+const maxMetadata = 1 << 20 // bytes of a provider's metadata
 
 // samlKeys are the words of a declared SAML connection. Of a choice whose first word stands for the zero value, that
 // word is read as "".
@@ -254,14 +251,11 @@ func first[T ~string](a, b T) T {
 // seen stay zero: a gate that starts anew must not take the same file for a change.
 func (c Config) declaredSAML(cc ConnectionConfig, now time.Time) (idp.SAMLSettings, problems) {
 	s := cc.Connection.SAML
-	place := problem{File: c.File, Line: cc.line, Message: "connection " + string(cc.Connection.ID)}
-	var found problems
 	switch {
 	case cc.Metadata.set():
-		place = cc.Metadata.place
 		given, _, err := readMetadataFile(cc.Metadata.File, s.IdP.EntityID, now)
 		if err != nil {
-			return s, problems{placed(place, err)}
+			return s, problems{placed(cc.Metadata.place, err)}
 		}
 		s.IdP = given
 	case cc.Certificate.set():
@@ -274,13 +268,24 @@ func (c Config) declaredSAML(cc ConnectionConfig, now time.Time) (idp.SAMLSettin
 	for i := range s.IdP.Keys {
 		s.IdP.Keys[i].FirstSeen = time.Time{}
 	}
-	for _, p := range saml.Validate(s, c.Insecure()) {
-		found = append(found, problem{File: place.File, Line: place.Line, Message: fmt.Sprintf("connection %s: %s: %s", cc.Connection.ID, fieldWord(p.Field), p.Text), Hint: p.Hint})
-	}
-	if err := checkSHA1(s.AllowSHA1, now); err != nil {
-		found = append(found, placed(problem{File: c.File, Line: cc.line, Message: fmt.Sprintf("connection %s: allow_sha1_until", cc.Connection.ID)}, err))
+	var found problems
+	for _, p := range slices.Concat(saml.Validate(s, c.Insecure()), saml.ValidateSHA1(s.AllowSHA1, now.Add(24*time.Hour))) { // the last day counts whole
+		found = append(found, c.problemOf(cc, fieldWord(p.Field), p))
 	}
 	return s, found
+}
+
+// problemOf is about a field of a connection: at its line, or where that stands in a file of the provider's, at the
+// line that names the file.
+func (c Config) problemOf(cc ConnectionConfig, field string, p saml.Problem) problem {
+	out := c.problem(cc.path+"."+field, p.Hint, "%s.%s: %s", cc.path, field, p.Text)
+	if out.Line == 0 {
+		out.Line = cc.line
+		if cc.Metadata.set() {
+			out.Line = cc.Metadata.place.Line
+		}
+	}
+	return out
 }
 
 // fieldWord spells a field of the settings as the configuration file does.
@@ -316,14 +321,6 @@ func placed(at problem, err error) problem {
 	}
 	p.File, p.Line, p.Message = at.File, at.Line, at.Message+": "+p.Message
 	return p
-}
-
-// checkSHA1 keeps the permission dated: a weakness that stays for good is one that everybody forgets.
-func checkSHA1(until, now time.Time) error {
-	if until.After(now.Add(maxSHA1 + 24*time.Hour)) {
-		return problem{Message: "more than 180 days ahead", Hint: "choose a date until " + now.Add(maxSHA1).Format(time.DateOnly) + ", by when the provider signs with SHA-256"}
-	}
-	return nil
 }
 
 // readMetadataFile reads a provider's metadata as an admin was given it.

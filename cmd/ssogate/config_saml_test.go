@@ -135,9 +135,9 @@ func TestDeclaredSAMLIsCheckedBeforeTheGateStarts(t *testing.T) {
 	}
 	const byURL = "protocol: saml, provider: generic, metadata_url: 'https://idp.example/m', "
 	for name, tc := range map[string]struct{ keys, want string }{
-		"plain http":       {"protocol: saml, provider: generic, metadata_url: 'http://idp.example/m'", "connection c1: metadata_url: is not https"},
-		"SHA-1 for a year": {byURL + "allow_sha1_until: 2028-01-14", "allow_sha1_until: more than 180 days ahead"},
-		"transient names":  {byURL + "nameid_format: transient", "connection c1: nameid_format: transient names are others at every sign-in"},
+		"plain http":       {"protocol: saml, provider: generic, metadata_url: 'http://idp.example/m'", "ssogate.yaml:2: tenants[0].connections[0].metadata_url: is not https"},
+		"SHA-1 for a year": {byURL + "allow_sha1_until: 2028-01-14", "connections[0].allow_sha1_until: is more than 180 days ahead"},
+		"transient names":  {byURL + "nameid_format: transient", "connections[0].nameid_format: transient names are others at every sign-in"},
 		"no file":          {"protocol: saml, provider: okta, metadata: {file: " + folder + "/nowhere.xml}", "ssogate.yaml:2: tenants[0].connections[0].metadata: no file "},
 		"not metadata":     {"protocol: saml, provider: okta, metadata: {file: " + folder + "/not.xml}", "ssogate.yaml:2: tenants[0].connections[0].metadata: idp-metadata: "},
 		"no certificate":   {"protocol: saml, provider: okta, idp_entity_id: x, sso_url: 'https://a.example/', certificate: {file: " + folder + "/empty.pem}", "certificate: idp-metadata: "},

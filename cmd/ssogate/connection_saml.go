@@ -285,7 +285,7 @@ func concerns(p idp.Provider, s idp.SAMLSettings) []string {
 	if active > 1 {
 		out = append(out, fmt.Sprintf("%d signing certificates are active: whoever holds any of their keys can sign people in. Remove those the provider no longer uses.", active))
 	}
-	if s.IdP.EntityID != "" && s.MetadataURL == "" {
+	if s.IdP.EntityID != "" && s.MetadataURL == "" && p != idp.Google { // which has none to give: the guide says so
 		out = append(out, "Without a metadata address the gate cannot see a new certificate coming: upload the metadata again before this one expires.")
 	}
 	if !s.AllowSHA1.IsZero() {

@@ -61,7 +61,7 @@ func (cmd connectionShowCmd) Run(a *app) error {
 func (a *app) fact(key, value string) { a.printf("%-17s %s", key, cellText(value)) }
 
 func (a *app) showConnection(r connectionRow) {
-	a.fact("connection", string(r.ID))
+	a.fact("id", string(r.ID))
 	a.fact("tenant", string(r.Tenant))
 	a.fact("name", r.Name)
 	a.fact("protocol", string(r.Protocol))

@@ -89,9 +89,8 @@ func (f samlFlags) sha1(s *idp.SAMLSettings, now time.Time) error {
 	if !until.After(now) {
 		return misused("choose a day to come, or never", "--allow-sha1-until %s is over", *f.AllowSHA1Until)
 	}
-	if err := checkSHA1(until, now); err != nil {
-		p := placed(problem{}, err)
-		return misused(p.Hint, "--allow-sha1-until %s is more than 180 days ahead", *f.AllowSHA1Until)
+	if bad := saml.ValidateSHA1(until, now.Add(24*time.Hour)); len(bad) > 0 { // the last day counts whole
+		return misused(bad[0].Hint, "--allow-sha1-until %s %s", *f.AllowSHA1Until, bad[0].Text)
 	}
 	s.AllowSHA1 = until
 	return nil

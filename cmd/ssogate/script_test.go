@@ -33,10 +33,12 @@ func TestStories(t *testing.T) {
 		RequireUniqueNames:  true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"status": exitStatus, "mask": mask, "person": person, "idp": startIdP, "declare": declare, "mode": mode,
-			"provider": provider,
+			"provider": provider, "samlidp": samlProvider,
 		},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("COLUMNS", "100")
+			e.Setenv("SOON", time.Now().AddDate(0, 1, 0).Format(time.DateOnly))
+			e.Values[samlIdPKey] = &samlIdP{}
 			return nil
 		},
 	})
@@ -73,6 +75,10 @@ var masks = []struct {
 	{regexp.MustCompile(`(?m)^[a-z2-7]{8}  (okta|rotated)`), "TOKENID  $1"},
 	{regexp.MustCompile(`(?m)^mapping( +)[a-z2-7]{10} `), "mapping${1}RANDOMNAME "},
 	{regexp.MustCompile(`"duration_ns": \d+`), `"duration_ns": 0`},
+	{regexp.MustCompile(`\b[0-9a-f]{64}\b`), "FINGERPRINT"},
+	{regexp.MustCompile(`\b[0-9a-f]{16}\b`), "PRINT"},
+	{regexp.MustCompile(`\b\d{4} days\b`), "YEARS"},
+	{regexp.MustCompile(`"days_left": \d{4}\b`), `"days_left": 1000`},
 }
 
 // mask copies the last stdout to a file with everything random replaced by a word, and blanks run together, so that

@@ -23,6 +23,8 @@ import (
 const (
 	maxTrial  = 15 * time.Minute // as long as the store keeps a test
 	trialPoll = 500 * time.Millisecond
+
+	groupsShown = 20
 )
 
 type connectionTestCmd struct {
@@ -59,6 +61,7 @@ type trialIdentity struct {
 	DisplayName  string         `json:"display_name"`
 	NameID       *idp.NameID    `json:"name_id,omitempty"`
 	Groups       []string       `json:"groups"`
+	GroupCount   int            `json:"group_count"` // more than Groups holds, where that is cut
 	GroupState   string         `json:"group_state"`
 	Attributes   map[string]any `json:"attributes"`
 	ACR          string         `json:"acr"`
@@ -259,12 +262,8 @@ func (a *app) showTrial(realm idp.Realm, t trial) {
 		return
 	}
 	role := strings.Join(t.Roles, "+")
-	a.fact("role", cmp.Or(role, noRole))
-	switch {
-	case role != "":
-	case realm.Tenant.SCIM:
-		a.printf("\nNote: scim is on for tenant %s: roles come from the groups pushed over SCIM.", realm.Tenant.ID)
-	default:
+	a.fact("role", cmp.Or(role, t.Error, noRole)) // Error: why the gate cannot tell
+	if role == "" && t.Error == "" && !realm.Tenant.SCIM {
 		a.printf("\nNothing gives this person a role yet:\n  ssogate mapping create --tenant %s --role Viewer --group GROUP", realm.Tenant.ID)
 	}
 }
@@ -290,8 +289,11 @@ func (a *app) showIdentity(i trialIdentity) {
 	if len(i.Groups) == 0 {
 		a.fact("groups", "none: "+groupsSaid(i.GroupState))
 	}
-	for _, g := range i.Groups {
+	for _, g := range i.Groups[:min(len(i.Groups), groupsShown)] {
 		a.fact("group", g)
+	}
+	if all := max(i.GroupCount, len(i.Groups)); all > groupsShown {
+		a.fact("groups", fmt.Sprintf("and %d more", all-min(len(i.Groups), groupsShown)))
 	}
 	for _, name := range slices.Sorted(maps.Keys(i.Attributes)) {
 		text, err := json.Marshal(i.Attributes[name])
