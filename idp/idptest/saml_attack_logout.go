@@ -166,7 +166,7 @@ func logoutOnce() []SAMLLogoutAttack {
 		}),
 		query("logout-enveloped-signature-in-query", idp.CodeSAMLForm, "enveloped", "a second signature that nobody verifies", func(f SAMLForgery, _ string) string {
 			root := f.IdP.logoutMessage(f.LogoutBase())
-			if _, err := sign(root, root, signing{key: f.IdP.Key()}); err != nil {
+			if err := sign(root, root, signing{key: f.IdP.Key()}); err != nil {
 				panic(err)
 			}
 			return f.signedQuery(deflate(root.xml()))

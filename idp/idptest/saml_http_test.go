@@ -139,7 +139,7 @@ func TestSAMLSignInOverPOST(t *testing.T) {
 	g := newGate(t)
 	p := startSAML(t, g, SAMLKeycloak)
 	root := g.authnRequest(p)
-	if _, err := sign(root, root, signing{key: g.key}); err != nil {
+	if err := sign(root, root, signing{key: g.key}); err != nil {
 		t.Fatal(err)
 	}
 	own := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

@@ -48,7 +48,7 @@ func newSigner(kind string) (crypto.Signer, error) {
 	case "rsa":
 		return rsa.GenerateKey(rand.Reader, 2048)
 	case "rsa1024":
-		return rsa.GenerateKey(rand.Reader, 1024) //nolint:gosec // too short on purpose: it must be refused
+		return rsa.GenerateKey(rand.Reader, 1024) // too short on purpose: it must be refused
 	case "p256":
 		return ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	case "p384":

@@ -88,7 +88,7 @@ func (p *SAMLIdP) LogoutPost(o LogoutOptions) (url.Values, error) {
 		if o.Algorithm == AlgRSASHA1 {
 			s.digest = AlgSHA1
 		}
-		if _, err := sign(root, root, s); err != nil {
+		if err := sign(root, root, s); err != nil {
 			return nil, err
 		}
 	}

@@ -61,7 +61,7 @@ func (p *SAMLIdP) Metadata(o MetadataOptions) ([]byte, error) {
 		root = el("md:EntitiesDescriptor", []attr{{"xmlns:md", nsMetadata}, {"ID", newID()}}, other, root)
 	}
 	if o.SignWith != nil {
-		if _, err := sign(root, root, signing{key: *o.SignWith}); err != nil {
+		if err := sign(root, root, signing{key: *o.SignWith}); err != nil {
 			return nil, err
 		}
 	}

@@ -53,7 +53,7 @@ const (
 	basicFormat  = "urn:oasis:names:tc:SAML:2.0:attrname-format:basic"
 	uriFormat    = "urn:oasis:names:tc:SAML:2.0:attrname-format:uri"
 	plainFormat  = "urn:oasis:names:tc:SAML:2.0:attrname-format:unspecified"
-	password     = "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport" //nolint:gosec // the name of a class of sign-in
+	password     = "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport"
 )
 
 // where xs and xsi are declared, which only matters to canonical XML.

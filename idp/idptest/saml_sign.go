@@ -4,10 +4,10 @@ import (
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/hmac"
-	"crypto/md5" //nolint:gosec // for the attacks that must be refused
+	"crypto/md5" // for the attacks that must be refused
 	"crypto/rand"
 	"crypto/rsa"
-	_ "crypto/sha1" //nolint:gosec // what old providers sign with
+	_ "crypto/sha1" // what old providers sign with
 	"crypto/sha256"
 	_ "crypto/sha512" // SHA-384 and SHA-512
 	"encoding/base64"
@@ -55,7 +55,7 @@ func sum(alg string, b []byte) ([]byte, crypto.Hash, error) {
 		return nil, 0, fmt.Errorf("no algorithm %q", alg)
 	}
 	if h == crypto.MD5 {
-		s := md5.Sum(b) //nolint:gosec // see above
+		s := md5.Sum(b)
 		return s[:], h, nil
 	}
 	w := h.New()
@@ -115,13 +115,13 @@ func (s signing) declaration() attr {
 }
 
 // sign puts a signature over target behind its Issuer (SAML 2.0 Core §5.4).
-func sign(root, target *node, s signing) (*node, error) {
+func sign(root, target *node, s signing) error {
 	sig, err := s.over(canonical(target, scopeOf(root, target), strings.Fields(s.prefixList)), target.get("ID"))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	target.insert(slices.Index(target.Kids, target.child("Issuer"))+1, sig)
-	return sig, nil
+	return nil
 }
 
 // over makes the Signature element of canonical bytes that are found under id.

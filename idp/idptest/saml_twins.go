@@ -14,7 +14,7 @@ import (
 type SAMLTwin struct {
 	Name     string
 	Why      string // who sends it
-	Groups   int    // how many it lists
+	Groups   int    // how many it lists; negative: as many as the person has
 	Settings func(*idp.SAMLSettings)
 	Forge    func(SAMLForgery) url.Values
 	Deliver  func(*http.Request)
@@ -94,8 +94,8 @@ func keyTwins() []SAMLTwin {
 
 // contentTwins are about what is said and how it is written.
 func contentTwins() []SAMLTwin {
-	twin := func(name, why string, groups int, forge func(SAMLForgery) url.Values) SAMLTwin {
-		return SAMLTwin{Name: name, Why: why, Groups: groups, Forge: forge}
+	twin := func(name, why string, forge func(SAMLForgery) url.Values) SAMLTwin {
+		return SAMLTwin{Name: name, Why: why, Groups: -1, Forge: forge}
 	}
 	grouped := func(name string, profile SAMLProfile, encrypt bool) SAMLTwin {
 		return SAMLTwin{Name: name, Why: "a directory of a large customer", Groups: 2000, Forge: ask(func(f SAMLForgery, o *RespondOptions) {
@@ -106,22 +106,22 @@ func contentTwins() []SAMLTwin {
 		}), Settings: func(s *idp.SAMLSettings) { s.Attributes.Groups = []string{samlManners[profile].groups} }}
 	}
 	return []SAMLTwin{
-		twin("plain", "everybody", -1, ask(func(SAMLForgery, *RespondOptions) {})),
+		twin("plain", "everybody", ask(func(SAMLForgery, *RespondOptions) {})),
 		grouped("2000-groups-with-types", SAMLOkta, false),
 		grouped("2000-groups-with-types-encrypted", SAMLOkta, true),
 		grouped("2000-groups-in-an-attribute-each", SAMLKeycloak, false),
-		twin("confirmation-of-another-method", "a provider that serves other protocols", -1, ask(func(_ SAMLForgery, o *RespondOptions) {
+		twin("confirmation-of-another-method", "a provider that serves other protocols", ask(func(_ SAMLForgery, o *RespondOptions) {
 			o.ExtraConfirmation = "urn:oasis:names:tc:SAML:2.0:cm:sender-vouches"
 		})),
-		twin("second-bearer-confirmation-for-another", "a provider that serves two addresses", -1, before(func(_ SAMLForgery, m *message) {
+		twin("second-bearer-confirmation-for-another", "a provider that serves two addresses", before(func(_ SAMLForgery, m *message) {
 			other := m.confirmation().clone()
 			other.find("SubjectConfirmationData").set("Recipient", "https://other.example/acs")
 			m.assertion.child("Subject").insert(1, other)
 		})),
-		twin("name-id-in-confirmation", "a provider that says who may bring the assertion (SAML 2.0 Core §2.4.1.1)", -1, before(func(f SAMLForgery, m *message) {
+		twin("name-id-in-confirmation", "a provider that says who may bring the assertion (SAML 2.0 Core §2.4.1.1)", before(func(f SAMLForgery, m *message) {
 			m.confirmation().insert(0, leaf(m.a("NameID"), f.Victim.Sub))
 		})),
-		twin("confirmation-with-address", "a provider that notes who asked", -1, before(func(_ SAMLForgery, m *message) {
+		twin("confirmation-with-address", "a provider that notes who asked", before(func(_ SAMLForgery, m *message) {
 			m.assertion.find("SubjectConfirmationData").Attrs = append([]attr{{"Address", "192.0.2.7"}}, m.assertion.find("SubjectConfirmationData").Attrs...)
 		})),
 		{Name: "groups-in-repeated-attributes", Why: "Keycloak", Groups: 3, Settings: mapped, Forge: ask(func(_ SAMLForgery, o *RespondOptions) {
@@ -134,48 +134,48 @@ func contentTwins() []SAMLTwin {
 			}
 			m.assertion.Kids = append(m.assertion.Kids, second)
 		})},
-		twin("padded-text", "a provider that indents its XML", -1, before(func(_ SAMLForgery, m *message) {
+		twin("padded-text", "a provider that indents its XML", before(func(_ SAMLForgery, m *message) {
 			for _, n := range []*node{m.nameID(), m.assertion.child("Issuer"), m.assertion.find("Audience")} {
 				n.setText("\n\t " + n.content() + "\n")
 			}
 		})),
-		twin("indented", "a provider that indents its XML", -1, before(func(_ SAMLForgery, m *message) { indent(m.root) })),
-		twin("two-audiences", "a provider that serves a second application", -1, ask(func(f SAMLForgery, o *RespondOptions) {
+		twin("indented", "a provider that indents its XML", before(func(_ SAMLForgery, m *message) { indent(m.root) })),
+		twin("two-audiences", "a provider that serves a second application", ask(func(f SAMLForgery, o *RespondOptions) {
 			o.Audiences = []string{"https://other.example", f.SP.EntityID}
 		})),
-		twin("one-time-use", "a careful provider", -1, before(func(_ SAMLForgery, m *message) {
+		twin("one-time-use", "a careful provider", before(func(_ SAMLForgery, m *message) {
 			m.conditions().Kids = append(m.conditions().Kids, el(m.a("OneTimeUse"), nil))
 		})),
-		twin("prefix-list", "Okta", -1, ask(func(_ SAMLForgery, o *RespondOptions) { o.Profile, o.NameIDFormat = SAMLOkta, FormatPersistent })),
-		twin("default-namespaces", "Entra ID", -1, ask(func(_ SAMLForgery, o *RespondOptions) { o.Profile, o.NameIDFormat = SAMLEntra, FormatPersistent })),
-		twin("prefixes-of-samlp-inside", "crewjam/saml repeats xmlns:saml", -1, before(func(_ SAMLForgery, m *message) {
+		twin("prefix-list", "Okta", ask(func(_ SAMLForgery, o *RespondOptions) { o.Profile, o.NameIDFormat = SAMLOkta, FormatPersistent })),
+		twin("default-namespaces", "Entra ID", ask(func(_ SAMLForgery, o *RespondOptions) { o.Profile, o.NameIDFormat = SAMLEntra, FormatPersistent })),
+		twin("prefixes-of-samlp-inside", "crewjam/saml repeats xmlns:saml", before(func(_ SAMLForgery, m *message) {
 			m.assertion.child("Subject").insertAttr(m.declareAssertion())
 		})),
-		twin("no-destination-on-an-unsigned-response", "old providers", -1, ask(func(_ SAMLForgery, o *RespondOptions) { o.Destination, o.Sign = None, SignAssertion })),
-		twin("ampersand-and-brackets-in-values", "R&D departments", -1, ask(func(_ SAMLForgery, o *RespondOptions) {
+		twin("no-destination-on-an-unsigned-response", "old providers", ask(func(_ SAMLForgery, o *RespondOptions) { o.Destination, o.Sign = None, SignAssertion })),
+		twin("ampersand-and-brackets-in-values", "R&D departments", ask(func(_ SAMLForgery, o *RespondOptions) {
 			o.Extra = []SAMLAttribute{{Name: "department", Values: []string{"R&D <x> \"y\" 'z' ]]>"}}}
 		})),
-		twin("characters-outside-ascii", "people", -1, ask(func(_ SAMLForgery, o *RespondOptions) { o.Person.Name = "Zoë 山田 😀" })),
-		twin("xml-declaration", "most libraries", -1, prolog(`<?xml version="1.0" encoding="UTF-8"?>`+"\n")),
-		twin("clock-a-minute-behind", "clocks", -1, ask(func(f SAMLForgery, o *RespondOptions) { o.Now = f.Now.Add(-time.Minute) })),
-		twin("clock-a-minute-ahead", "clocks", -1, ask(func(f SAMLForgery, o *RespondOptions) { o.Now = f.Now.Add(time.Minute) })),
-		twin("time-without-fraction", "AD FS", -1, before(func(f SAMLForgery, m *message) { m.assertion.set("IssueInstant", f.Now.UTC().Format(time.RFC3339)) })),
-		twin("time-with-seven-digits", ".NET", -1, before(func(f SAMLForgery, m *message) {
+		twin("characters-outside-ascii", "people", ask(func(_ SAMLForgery, o *RespondOptions) { o.Person.Name = "Zoë 山田 😀" })),
+		twin("xml-declaration", "most libraries", prolog(`<?xml version="1.0" encoding="UTF-8"?>`+"\n")),
+		twin("clock-a-minute-behind", "clocks", ask(func(f SAMLForgery, o *RespondOptions) { o.Now = f.Now.Add(-time.Minute) })),
+		twin("clock-a-minute-ahead", "clocks", ask(func(f SAMLForgery, o *RespondOptions) { o.Now = f.Now.Add(time.Minute) })),
+		twin("time-without-fraction", "AD FS", before(func(f SAMLForgery, m *message) { m.assertion.set("IssueInstant", f.Now.UTC().Format(time.RFC3339)) })),
+		twin("time-with-seven-digits", ".NET", before(func(f SAMLForgery, m *message) {
 			m.assertion.set("IssueInstant", f.Now.UTC().Format("2006-01-02T15:04:05.0000000Z"))
 		})),
-		twin("good-for-an-hour", "Auth0", -1, ask(func(_ SAMLForgery, o *RespondOptions) { o.Lifetime = time.Hour })),
-		twin("base64-in-lines", "Java", -1, func(f SAMLForgery) url.Values {
+		twin("good-for-an-hour", "Auth0", ask(func(_ SAMLForgery, o *RespondOptions) { o.Lifetime = time.Hour })),
+		twin("base64-in-lines", "Java", func(f SAMLForgery) url.Values {
 			form := f.form(f.base())
 			form.Set("SAMLResponse", inLines(form.Get("SAMLResponse")))
 			return form
 		}),
-		twin("signature-in-lines", "Java", -1, after(SignAssertion, func(_ SAMLForgery, m *message) {
+		twin("signature-in-lines", "Java", after(SignAssertion, func(_ SAMLForgery, m *message) {
 			for _, name := range []string{"SignatureValue", "X509Certificate"} {
 				n := m.assertion.find(name)
 				n.setText("\n" + strings.ReplaceAll(inLines(n.content()), "\r", "") + "\n")
 			}
 		})),
-		twin("no-relay-state", "a provider that loses it", -1, func(f SAMLForgery) url.Values {
+		twin("no-relay-state", "a provider that loses it", func(f SAMLForgery) url.Values {
 			form := f.form(f.base())
 			form.Del("RelayState")
 			return form
