@@ -79,7 +79,7 @@ func TestEveryRuleIsInThePackageComment(t *testing.T) {
 		t.Fatal(err)
 	}
 	documented := map[string]bool{}
-	for _, word := range strings.Fields(string(doc)) {
+	for word := range strings.FieldsSeq(string(doc)) {
 		documented[word] = true
 	}
 	files, err := filepath.Glob("[a-z]*.go")

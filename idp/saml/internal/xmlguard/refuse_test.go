@@ -99,6 +99,7 @@ func badXML() []bad {
 		{"a default namespace declared twice", "response-entra", `<Issuer xmlns=`, `<Issuer xmlns="` + assertNS + `" xmlns=`, "duplicate-attribute"},
 		{"attributes whose order is in doubt", "response-okta", typed, `xmlns:a="urn:a" a:type="1" ` + typed, "attribute-order"},
 		{"attributes in the other order", "response-okta", typed, `xmlns:a="zzz:a" a:s="1" ` + typed, "attribute-order"},
+		{"attributes of nine namespaces", "response-okta", `</saml2:AttributeValue>`, nineNamespaces() + `</saml2:AttributeValue>`, "attribute-order"},
 		{"a prefix nobody declared", "response-okta", `</saml2:AttributeValue>`, `<x:a/></saml2:AttributeValue>`, "undeclared-prefix"},
 		{"a prefix out of scope", "response-okta", `<saml2p:Status>`, `<saml2:x/><saml2p:Status>`, "undeclared-prefix"},
 		{"an attribute's prefix nobody declared", "response-okta", typed, `x:a="1" ` + typed, "undeclared-prefix"},
@@ -142,6 +143,16 @@ func badXML() []bad {
 		{"CDATA in metadata", "metadata-plain", `Acme`, `<![CDATA[Acme]]>`, "cdata"},
 		{"a SAML prefix bound to another in metadata", "metadata-plain", `<md:Organization>`, `<md:Organization xmlns:ds="urn:x">`, "prefix-rebound"},
 	}
+}
+
+// nineNamespaces is an element whose attributes stand in the same order by namespace and by name.
+func nineNamespaces() string {
+	var declared, used strings.Builder
+	for i := range 9 {
+		fmt.Fprintf(&declared, ` xmlns:n%d="urn:%d"`, i, i)
+		fmt.Fprintf(&used, ` n%d:a%d=""`, i, i)
+	}
+	return "<x" + declared.String() + used.String() + "/>"
 }
 
 func badShape() []bad {
@@ -229,6 +240,7 @@ func badShape() []bad {
 		{"three transforms", "response-okta", enveloped, enveloped + enveloped, "transforms"},
 		{"no transforms", "response-entra", "", "", "transforms"},
 		{"a prefix list on the wrong transform", "response-okta", enveloped, strings.Replace(enveloped, "/>", ">", 1) + listXS + "</ds:Transform>", "prefix-list"},
+		{"a prefix list without its list", "response-okta", ` PrefixList="xs"`, ``, "prefix-list"},
 		{"two prefix lists", "response-okta", listXS, listXS + listXS, "prefix-list"},
 		{"#default in a prefix list", "response-okta", `PrefixList="xs"`, `PrefixList="xs #default"`, "prefix-list"},
 		{"a prefix list that begins with a space", "response-okta", `PrefixList="xs"`, `PrefixList=" xs"`, "prefix-list"},
