@@ -60,6 +60,7 @@ type SAMLIdP struct {
 	seen   []Request
 	amend  func(*RespondOptions)
 	last   string
+	lastID string
 
 	signsMetadata bool
 }
@@ -191,6 +192,20 @@ func (p *SAMLIdP) LastResponse() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.last
+}
+
+// LastRequestID is the ID of the last sign-in request that was taken: what a forged answer has to name.
+func (p *SAMLIdP) LastRequestID() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.lastID
+}
+
+// Forget empties the record of requests.
+func (p *SAMLIdP) Forget() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.seen = nil
 }
 
 // AddSP registers one more service provider, or replaces the one of its entity id.

@@ -16,6 +16,7 @@ type SAMLForgery struct {
 	Other        *SAMLIdP // a provider that the attacker runs, for a connection of another tenant
 	SP           SAMLSP   // the gate, as this connection's provider knows it; assertions come in the clear unless an attack encrypts
 	Encryption   []byte   // DER certificate in the connection's published metadata
+	Key          *SAMLKey // the attacker's own, of RSA; nil: a new one for each attack that needs it
 	Person       Person   // the attacker
 	Victim       Person
 	InResponseTo string // of the attacker's own attempt

@@ -25,6 +25,9 @@ func wantSigned(w idp.SAMLWantSigned) func(*idp.SAMLSettings) {
 
 // attacker makes a key of the attacker's own under the provider's name.
 func attacker(f SAMLForgery, kind string) SAMLKey {
+	if f.Key != nil && kind == "rsa" {
+		return *f.Key
+	}
 	k, err := NewSAMLKey(kind, "idptest", f.Now.AddDate(0, 0, -1), f.Now.AddDate(1, 0, 0))
 	if err != nil {
 		panic(err)

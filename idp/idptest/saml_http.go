@@ -37,6 +37,9 @@ func (p *SAMLIdP) serveSSO(w http.ResponseWriter, r *http.Request) {
 		p.refuse(w, "The sign-in request cannot be answered: "+err.Error()+".")
 		return
 	}
+	p.mu.Lock()
+	p.lastID = req.id
+	p.mu.Unlock()
 	if who, chosen := p.person(r.Form.Get("person")); chosen {
 		p.answerSSO(w, req, p.signIn(w, r, who))
 		return

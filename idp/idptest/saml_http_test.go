@@ -120,8 +120,8 @@ func TestSAMLSignInOverRedirectThenSilent(t *testing.T) {
 	if r.get("InResponseTo") != "_r1" || form.Get("RelayState") != "abcd1234" || r.find("NameID").content() != "alice@acme.example" {
 		t.Fatalf("unexpected response %s", r.xml())
 	}
-	if form.Get("SAMLResponse") != p.LastResponse() {
-		t.Error("LastResponse is another")
+	if form.Get("SAMLResponse") != p.LastResponse() || p.LastRequestID() != "_r1" {
+		t.Error("what is remembered is another")
 	}
 	index := r.find("AuthnStatement").get("SessionIndex")
 	posts := p.Count("POST /sso")

@@ -2,19 +2,45 @@ package saml_test
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/tracio-ai/ssogate/idp"
 	"github.com/tracio-ai/ssogate/idp/idptest"
 	"github.com/tracio-ai/ssogate/idp/saml"
+	"github.com/tracio-ai/ssogate/idp/secret"
 )
+
+// cast are who takes part. Their RSA keys are slow to make, and nothing here changes them.
+type cast struct {
+	provider, other *idptest.SAMLIdP
+	own             idp.SAMLSPKey
+	attacker        idptest.SAMLKey
+}
+
+var players = sync.OnceValues(func() (cast, error) {
+	clock := func() time.Time { return noon }
+	var c cast
+	var errs [4]error
+	c.provider, errs[0] = idptest.NewSAML(idptest.SAMLOptions{BaseURL: "https://idp.example", Now: clock})
+	c.other, errs[1] = idptest.NewSAML(idptest.SAMLOptions{BaseURL: "https://idp.evil.example", Now: clock})
+	c.attacker, errs[2] = idptest.NewSAMLKey("rsa", "idptest", noon.Add(-time.Hour), noon.AddDate(1, 0, 0))
+	pair, err := idptest.NewSAMLKey("rsa", "gate", noon.Add(-time.Hour), noon.AddDate(1, 0, 0))
+	if err != nil {
+		return c, err
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(pair.Signer)
+	c.own = idp.SAMLSPKey{Use: idp.UseEncryption, Key: secret.New(string(private)), Certificate: pair.Certificate, Created: noon}
+	return c, errors.Join(err, errors.Join(errs[:]...))
+})
 
 // arena is one connection that is attacked: its provider, where the attacker has an account, and another that they run.
 type arena struct {
@@ -28,19 +54,14 @@ type arena struct {
 
 func newArena(tb testing.TB) *arena {
 	tb.Helper()
-	clock := func() time.Time { return noon }
-	provider, err := idptest.NewSAML(idptest.SAMLOptions{BaseURL: "https://idp.example", Now: clock})
+	play, err := players()
 	if err != nil {
 		tb.Fatal(err)
 	}
-	other, err := idptest.NewSAML(idptest.SAMLOptions{BaseURL: "https://idp.evil.example", Now: clock})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	own := newSPKey(tb)
+	provider, other, own := play.provider, play.other, play.own
 	a := &arena{opinions: map[string]int{}}
 	a.connector = &saml.Connector{
-		PublicURL: &url.URL{Scheme: "https", Host: "dashboard.tracio.example"}, Now: clock,
+		PublicURL: &url.URL{Scheme: "https", Host: "dashboard.tracio.example"}, Now: func() time.Time { return noon },
 		OnOpinion: func(outcome, _ string) { a.opinions[outcome]++ }, OnPanic: func() { a.panics++ },
 	}
 	a.conn = idp.Connection{ID: connectionID, Tenant: "acme", Protocol: idp.SAML, Enabled: true, SAML: idp.SAMLSettings{
@@ -54,7 +75,7 @@ func newArena(tb testing.TB) *arena {
 	}}
 	a.attempt = idp.Attempt{ID: [16]byte{7}, Kind: idp.KindSignIn, Tenant: "acme", Connection: connectionID, Begun: noon.Add(-time.Minute)}
 	a.forgery = idptest.SAMLForgery{
-		IdP: provider, Other: other,
+		IdP: provider, Other: other, Key: &play.attacker,
 		SP:           idptest.SAMLSP{EntityID: entityID, ACS: acs, SLO: strings.Replace(entityID, "/metadata", "/slo", 1)},
 		Encryption:   own.Certificate,
 		Person:       idptest.Person{Sub: "00u2mallory", Email: "mallory@acme.example", Name: "Mallory Mill", Groups: []string{"Everyone"}},
