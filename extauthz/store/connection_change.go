@@ -39,7 +39,7 @@ func (s *Store) UpdateConnection(ctx context.Context, c idp.Connection, actor st
 		if len(want.SAML.SPKeys) == 0 && want.Protocol == idp.SAML {
 			want.SAML.SPKeys = have.SAML.SPKeys
 		}
-		out, err = t.updateConnection(ctx, have, want, actor, "settings changed")
+		out, err = t.updateConnection(ctx, have, want, actor, because("settings changed", have.SAML, want.SAML))
 		return err
 	})
 	if err != nil {

@@ -230,7 +230,7 @@ func (t *tx) insertConnection(ctx context.Context, c idp.Connection, actor strin
 	if err != nil {
 		return c, err
 	}
-	return c, t.connectionChanged(ctx, c, audit.ConnectionCreated, "", actor)
+	return c, t.connectionChanged(ctx, c, audit.ConnectionCreated, because("", idp.SAMLSettings{}, c.SAML), actor)
 }
 
 func (t *tx) connectionChanged(ctx context.Context, c idp.Connection, what audit.Action, reason, actor string) error {

@@ -192,7 +192,8 @@ func (t *tx) declareConnections(ctx context.Context, id tenant.ID, want []idp.Co
 		case !have[i].Declared:
 			err = fmt.Errorf("connection %s: id is %w by a connection that was not declared", w.ID, ErrTaken)
 		default:
-			_, err = t.updateConnection(ctx, have[i], keepFetched(have[i], w), byFile, "settings changed")
+			w = keepFetched(have[i], w)
+			_, err = t.updateConnection(ctx, have[i], w, byFile, because("settings changed", have[i].SAML, w.SAML))
 		}
 		if err != nil {
 			return err
