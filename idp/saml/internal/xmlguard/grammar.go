@@ -89,6 +89,7 @@ type content struct {
 
 const (
 	maxParts = 6
+	lastStep = 255 // behind all of them
 	any16    = 1<<16 - 1
 )
 

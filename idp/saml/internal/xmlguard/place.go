@@ -26,19 +26,25 @@ func (g *guard) place(ns namespace, local []byte) error {
 
 // complete holds an element that ends to what must have been in it. inner is its content as written.
 func (g *guard) complete(f *frame, inner []byte) error {
-	c := &grammar[f.role]
-	for i := range c.parts {
-		if p := &c.parts[i]; int(f.counts[i]) < p.least {
-			return &Error{Rule: p.none, Shape: true, Offset: f.offset}
-		}
+	bad := lacking(f, lastStep)
+	if end := grammar[f.role].end; bad == "" && end != nil {
+		bad = end(g, f, inner)
 	}
-	if c.end == nil {
-		return nil
-	}
-	if bad := c.end(g, f, inner); bad != "" {
+	if bad != "" {
 		return &Error{Rule: bad, Shape: true, Offset: f.offset}
 	}
 	return nil
+}
+
+// lacking is the rule broken by the first part that should have come before a step and has not.
+func lacking(f *frame, step uint8) string {
+	parts := grammar[f.role].parts
+	for i := range parts {
+		if p := &parts[i]; p.step < step && int(f.counts[i]) < p.least {
+			return p.none
+		}
+	}
+	return ""
 }
 
 func isRoot(k Kind, ns namespace, local []byte) bool {
@@ -78,7 +84,12 @@ func (g *guard) child(parent *frame, ns namespace, local []byte) (role, error) {
 		if p.step < parent.step {
 			return nothing, g.shape("element-order")
 		}
-		parent.step = p.step
+		if p.step > parent.step {
+			if none := lacking(parent, p.step); none != "" {
+				return nothing, g.shape(none)
+			}
+			parent.step = p.step
+		}
 		return p.role, nil
 	}
 	if err := g.reserved(ns, local); err != nil {

@@ -57,6 +57,7 @@ func badXML() []bad {
 		{"encoding before version", "response-okta", ` version="1.0" encoding="UTF-8"`, ` encoding="UTF-8" version="1.0"`, "xml-declaration"},
 		{"an unknown standalone", "metadata-plain", `standalone="no"`, `standalone="NO"`, "xml-declaration"},
 		{"two attributes without space", "response-okta", `ID="id1" `, `ID="id1"`, "syntax"},
+		{"a document that ends with <", "response-okta", `</saml2p:Response>`, `</saml2p:Response><`, "syntax"},
 		{"an attribute without quotes", "response-okta", `ID="id1"`, `ID=id1`, "syntax"},
 		{"an attribute without value", "response-okta", `ID="id1"`, `ID`, "syntax"},
 		{"a < in an attribute", "response-okta", `ID="id1"`, `ID="id<1"`, "syntax"},
@@ -137,6 +138,7 @@ func badXML() []bad {
 		{"an AssertionID on an assertion", "response-okta", `ID="id2"`, `ID="id2" AssertionID="x"`, "id-attribute"},
 		{"an ID on a signature", "response-okta", signer, `<ds:Signature xmlns:ds="http://www.w3.org/2000/09/xmldsig#" ID="x">`, "id-attribute"},
 		{"a comment that splits a certificate", "metadata-plain", `</ds:X509Certificate>`, `<!-- x -->A</ds:X509Certificate>`, "comment-in-text"},
+		{"a comment before a certificate", "metadata-plain", `<ds:X509Certificate>`, `<ds:X509Certificate><!-- x -->`, "comment-in-text"},
 		{"a comment with two hyphens", "metadata-plain", `<!-- sample`, `<!-- -- sample`, "comment-in-text"},
 		{"a comment that does not end", "metadata-plain", "</md:EntityDescriptor>", "</md:EntityDescriptor><!-- ", "comment-in-text"},
 		{"a document type in metadata", "metadata-plain", `<md:EntityDescriptor`, `<!DOCTYPE x><md:EntityDescriptor`, "doctype"},
@@ -182,7 +184,7 @@ func badShape() []bad {
 		{"a status after the assertion", "response-okta", `</saml2:Assertion>`, `</saml2:Assertion>` + status, "two-statuses"},
 		{"an issuer after the signature", "response-okta", status, `<saml2:Issuer xmlns:saml2="` + assertNS + `">x</saml2:Issuer>` + status, "two-issuers"},
 		{"extensions after the status", "response-okta", status, status + `<saml2p:Extensions/>`, "element-order"},
-		{"conditions before the subject", "assertion-okta", subject, `<saml2:Conditions/>` + subject, "element-order"},
+		{"conditions before the subject", "assertion-okta", subject, `<saml2:Conditions/>` + subject, "no-subject"},
 		{"no status", "response-okta", status, "", "no-status"},
 		{"a status without a code", "response-okta", status, "<saml2p:Status/>", "no-status-code"},
 		{"a status code without a value", "response-okta", ` Value="` + success + `"`, "", "no-status-code"},
@@ -350,6 +352,28 @@ func asError(t *testing.T, err error) *xmlguard.Error {
 	return e
 }
 
+func TestAPlainAndAnEncryptedAssertionAreTwo(t *testing.T) {
+	good := shapes(t)
+	plain := string(good["assertion-okta"])
+	sealed := string(good["response-encrypted"])
+	for _, end := range []string{"</saml2p:Response>", "<saml2:EncryptedAssertion"} {
+		both := strings.Replace(sealed, end, plain+end, 1)
+		if got := rule(t, []byte(both), xmlguard.Response); got != "two-assertions" {
+			t.Errorf("before %s: %q", end, got)
+		}
+	}
+}
+
+func TestADocumentWithoutAnElementIsEmpty(t *testing.T) {
+	for _, b := range []string{"", " ", "\n", `<?xml version="1.0"?>`, `<?xml version="1.0"?>` + "\r\n"} {
+		for _, k := range kinds {
+			if got := rule(t, []byte(b), k); got != "empty" {
+				t.Errorf("%q: %q", b, got)
+			}
+		}
+	}
+}
+
 func TestNoKindRefusesEverything(t *testing.T) {
 	for name, b := range shapes(t) {
 		for _, k := range []xmlguard.Kind{0, -1, 7} {
@@ -413,6 +437,10 @@ func TestLimitsHoldAtTheirEdge(t *testing.T) {
 		}},
 		{"too-many-xmlns", func(over int) []byte { return within("<x" + namespaces(16+over, ` xmlns:a%d="urn:x"`) + "/>") }},
 		// saml2p, xs, saml2, xsi, ds and ec are there.
+		{"too-many-xmlns", func(over int) []byte { // in the canonical form
+			name := fmt.Sprintf("n%d:x", 7+over)
+			return within("<x" + namespaces(9, ` xmlns:n%[1]d="urn:%[1]d"`) + "><" + name + namespaces(8, ` n%[1]d:a%[1]d=""`) + "/></x>")
+		}},
 		{"too-many-prefixes", func(over int) []byte { return within(namespaces(32-6+over, `<x xmlns:a%d="urn:x"/>`)) }},
 		{"too-many-namespaces", func(over int) []byte { return within(namespaces(63+over, `<x xmlns="urn:x%d"/>`)) }},
 		{"too-large", func(over int) []byte {
