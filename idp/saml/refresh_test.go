@@ -256,6 +256,17 @@ func TestEndpointsOnAnotherHostWaitForAnAdmin(t *testing.T) {
 	}
 }
 
+func TestHostThatFallsBackToHTTPIsAnother(t *testing.T) {
+	r := newRollover(t)
+	r.settings.IdP.Endpoints = idp.SAMLEndpoints{SSOURL: "https://localhost:8443/sso", SSOBinding: idp.BindingRedirect, SLOURL: "https://localhost:8443/slo", SLOBinding: idp.BindingRedirect}
+	if rep := r.fetch(idptest.MetadataOptions{Keys: []idptest.SAMLKey{r.old}, SSO: "https://localhost:8443/v2", SLO: "https://localhost:8443/slo"}); rep.Waiting {
+		t.Error("the same host waits")
+	}
+	if rep := r.fetch(idptest.MetadataOptions{Keys: []idptest.SAMLKey{r.old}, SSO: "http://localhost:8443/sso", SLO: "http://localhost:8443/slo"}); !rep.Waiting {
+		t.Error("http in place of https is taken")
+	}
+}
+
 func TestBadDocumentLeavesTheLastGoodOne(t *testing.T) {
 	r := newRollover(t)
 	good, err := r.idp.Metadata(idptest.MetadataOptions{})
