@@ -116,3 +116,12 @@ func TestWithoutADecryptionKeyTheAdminHearsOfIt(t *testing.T) {
 	r.conn.SAML.SPKeys[0].Use = idp.UseSigning
 	r.refuse("saml-decrypt/no-key", func(o *idptest.RespondOptions) { o.EncryptTo = k.Certificate })
 }
+
+func TestAnAssertionDoesNotShareItsResponsesID(t *testing.T) {
+	r := newRP(t, idptest.SAMLOptions{})
+	r.encrypt(newSPKey(t))
+	r.refuse("saml-shape/duplicate-id", func(o *idptest.RespondOptions) {
+		o.Sign, o.AssertionID = idptest.SignAssertion, "_a1"
+		o.AfterSigning = func(xml string) string { return regexp.MustCompile(` ID="[^"]+"`).ReplaceAllString(xml, ` ID="_a1"`) }
+	})
+}

@@ -99,3 +99,65 @@ func FuzzResponse(f *testing.F) {
 		}
 	})
 }
+
+// The guard refuses these before; whoever reads signed bytes must not have to trust that.
+func TestSignedInfoIsReadAsStrictlyAsItWasGuarded(t *testing.T) {
+	const (
+		digest = `<d:DigestMethod Algorithm="http://www.w3.org/2001/04/xmlenc#sha256"></d:DigestMethod><d:DigestValue>AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=</d:DigestValue>`
+		steps  = `<d:Transforms><d:Transform Algorithm="http://www.w3.org/2000/09/xmldsig#enveloped-signature"></d:Transform><d:Transform Algorithm="http://www.w3.org/2001/10/xml-exc-c14n#"></d:Transform></d:Transforms>`
+		ref    = `<d:Reference URI="#_a">` + steps + digest + `</d:Reference>`
+		good   = `<d:SignedInfo xmlns:d="http://www.w3.org/2000/09/xmldsig#"><d:CanonicalizationMethod></d:CanonicalizationMethod><d:SignatureMethod></d:SignatureMethod>` + ref + `</d:SignedInfo>`
+	)
+	for xml, want := range map[string]string{
+		good: "",
+		strings.Replace(good, `"#_a"`, `"#_b"`, 1):                                                "saml-signature/reference",
+		strings.Replace(good, `"#_a"`, `""`, 1):                                                   "saml-signature/reference",
+		strings.Replace(good, ref, ref+ref, 1):                                                    "saml-signature/reference",
+		strings.Replace(good, "enveloped-signature", "base64", 1):                                 "saml-signature/transforms",
+		strings.Replace(good, "</d:Transforms>", "<d:Transform></d:Transform></d:Transforms>", 1): "saml-signature/transforms",
+		strings.Replace(good, "#sha256", "#md5", 1):                                               "saml-signature/algorithm",
+		strings.Replace(good, "AAAA", "", 1):                                                      "saml-signature/digest",
+	} {
+		root, err := parse([]byte(xml))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = readReference(root, "_a")
+		if got := reasonOf(err); got != want {
+			t.Errorf("reason %q, want %q", got, want)
+		}
+	}
+}
+
+func reasonOf(err error) string {
+	if e, ok := err.(*idp.Error); ok { //nolint:errorlint // it is not wrapped here
+		return e.Reason()
+	}
+	return ""
+}
+
+func TestEncryptedKeysAreReadAsStrictlyAsTheyWereGuarded(t *testing.T) {
+	const (
+		key  = `<e:EncryptedKey><e:EncryptionMethod Algorithm="http://www.w3.org/2001/04/xmlenc#rsa-oaep-mgf1p"></e:EncryptionMethod><e:CipherData><e:CipherValue>AAAA</e:CipherValue></e:CipherData></e:EncryptedKey>`
+		good = `<x xmlns:e="http://www.w3.org/2001/04/xmlenc#" xmlns:d="http://www.w3.org/2000/09/xmldsig#"><e:EncryptedData><e:EncryptionMethod Algorithm="http://www.w3.org/2009/xmlenc11#aes256-gcm"></e:EncryptionMethod>` +
+			`<d:KeyInfo>` + key + `</d:KeyInfo><e:CipherData><e:CipherValue>AAAA</e:CipherValue></e:CipherData></e:EncryptedData></x>`
+	)
+	for xml, want := range map[string]string{
+		good:                                   "",
+		strings.Replace(good, key, key+key, 1): "saml-decrypt/shape",
+		strings.Replace(good, "</x>", key+"</x>", 1):                                      "saml-decrypt/shape",
+		strings.Replace(good, key, "", 1):                                                 "saml-decrypt/shape",
+		strings.Replace(good, "rsa-oaep-mgf1p", "rsa-1_5", 1):                             "saml-decrypt/algorithm",
+		strings.Replace(good, "aes256-gcm", "aes256-ctr", 1):                              "saml-decrypt/algorithm",
+		strings.Replace(good, "mgf1p\">", "mgf1p\"><e:OAEPparams>AA==</e:OAEPparams>", 1): "saml-decrypt/algorithm",
+	} {
+		root, err := parse([]byte(xml))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = readEnvelope(root)
+		if got := reasonOf(err); got != want {
+			t.Errorf("reason %q, want %q", got, want)
+		}
+	}
+}
