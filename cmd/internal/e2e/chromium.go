@@ -364,6 +364,16 @@ func (tab *Tab) URL() string { tab.t.Helper(); return tab.Eval("location.href") 
 // Text is what a reader sees.
 func (tab *Tab) Text() string { tab.t.Helper(); return tab.Eval("document.body.innerText") }
 
+// Says waits until a page of a site shows a text, over pages that lead on by themselves.
+func (tab *Tab) Says(site, text string) {
+	tab.t.Helper()
+	tab.Lands(site)
+	Eventually(tab.t, "the page says "+text, func() bool {
+		shown, err := tab.tryEval("document.readyState == 'complete' && location.href.startsWith('" + site + "') && document.body ? document.body.innerText : ''")
+		return err == nil && strings.Contains(shown, text)
+	})
+}
+
 // Screenshot writes the page into .run/e2e, for people to look at.
 func (tab *Tab) Screenshot(name string) {
 	tab.t.Helper()

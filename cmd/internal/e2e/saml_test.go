@@ -150,18 +150,40 @@ func setsSession(r *http.Response) bool {
 }
 
 func TestWhoIsRemovedOverSCIMIsRefusedThoughSAMLLetThemIn(t *testing.T) {
-	s := NewStack(t, Options{SAML: []*SAML{{}}})
+	s := NewStack(t, Options{Tenant: "scim: true, domains: [acme.example], ", SAML: []*SAML{{
+		Provider: "okta", Keys: "join: user_name, ", Shape: func(o *idptest.SAMLOptions) { o.Profile = idptest.SAMLOkta },
+	}}})
+	client := s.SCIM("acme", idptest.OktaOIN)
+	account := idptest.AccountOf(people[1])
+	account.UserName = people[1].Email // what Okta sends as NameID as well
+	id, err := client.Provision(t.Context(), account)
+	if err != nil {
+		t.Fatal(err)
+	}
+	viewers, err := client.CreateGroup(t.Context(), idptest.Team{DisplayName: "viewers"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := client.AddMember(t.Context(), viewers, id); err != nil {
+		t.Fatal(err)
+	}
 	p := s.AsSAML("ann")
 	p.SignIn("/events")
-	id := p.user()
-	s.CLI("user", "deactivate", "-c", s.Config, "--tenant", "acme", id)
-	if got := p.Fetch(http.MethodPost, "/api/v1/events"); got.Status != http.StatusForbidden {
+	if got := p.Fetch(http.MethodGet, "/api/v1/events").Identity; first(got["x-sso-user"]) != id || first(got["x-sso-role"]) != "Viewer" {
+		t.Fatalf("arrived as %v: the assertion's groups count for nothing where SCIM is on", got)
+	}
+	if err := client.Deactivate(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	if got := p.Fetch(http.MethodGet, "/api/v1/events"); got.Status != http.StatusForbidden {
 		t.Errorf("the next request: %d, want 403", got.Status)
 	}
-	again := s.AsSAML("ann")
-	page, err := again.Open(t.Context(), s.URL+"/")
-	if err != nil || page.Status != http.StatusForbidden || !strings.Contains(page.Body, "inactive") {
-		t.Errorf("signing in again: %d, %v", page.Status, err)
+	for _, name := range []string{"ann", "ada"} { // deactivated; never provisioned
+		again := s.AsSAML(name)
+		page, err := again.Open(t.Context(), s.URL+"/")
+		if err != nil || page.Status != http.StatusForbidden {
+			t.Errorf("%s signs in and gets %d, %v", name, page.Status, err)
+		}
 	}
 }
 

@@ -25,6 +25,7 @@ type SAML struct {
 	Host     string // another name of 127.0.0.1 that only the browser knows; empty: none
 	URL      bool   // the gate fetches the metadata itself
 	Encrypt  bool   // the provider encrypts for the key in our metadata
+	SLOPost  bool   // the provider posts its sign-outs
 	Shape    func(*idptest.SAMLOptions)
 
 	IdP  *idptest.SAMLIdP // once the stack runs
@@ -125,7 +126,7 @@ func (s *Stack) introduce(c *SAML) {
 	s.T.Helper()
 	text := s.publishedMetadata(c.metadata(s))
 	base := s.URL + "/auth/saml/" + c.ID
-	sp := idptest.SAMLSP{Name: c.ID, EntityID: base + "/metadata", ACS: s.URL + "/auth/callback/saml/" + c.ID, SLO: base + "/slo", Relay: "https://evil.example/"}
+	sp := idptest.SAMLSP{Name: c.ID, EntityID: base + "/metadata", ACS: s.URL + "/auth/callback/saml/" + c.ID, SLO: base + "/slo", SLOPost: c.SLOPost, Relay: "https://evil.example/"}
 	for _, m := range certificates.FindAllSubmatch(text, -1) {
 		der, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(string(m[2])), ""))
 		if err != nil {
