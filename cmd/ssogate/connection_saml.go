@@ -128,7 +128,8 @@ func (f samlSourceFlags) hand(a *app, s *idp.SAMLSettings) ([]string, error) {
 	return warnings, nil
 }
 
-// withKeys adds keys that an admin gave. One that is there already becomes active: giving it vouches for it.
+// withKeys adds keys that an admin gave. One that is there already becomes active, and the admin's: giving it vouches
+// for it, and no document takes it away.
 func withKeys(have, more []idp.SAMLKey) []idp.SAMLKey {
 	have = slices.Clone(have)
 	for _, k := range more {
@@ -137,7 +138,7 @@ func withKeys(have, more []idp.SAMLKey) []idp.SAMLKey {
 			have = append(have, k)
 			continue
 		}
-		have[i].State, have[i].Missing = idp.KeyActive, 0
+		have[i].State, have[i].Source, have[i].Missing = idp.KeyActive, sourceUpload, 0
 	}
 	return have
 }

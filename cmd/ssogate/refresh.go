@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -24,8 +25,16 @@ type fetcher interface {
 
 // refresh reads a connection's metadata again. Next is to be saved in either case: after a failure it is what was known
 // before, with the failure noted, so that a provider's bad day takes nothing away.
+//
+// A document that makes a parser panic must not end the gate, which would read it again when it starts.
 func refresh(ctx context.Context, from fetcher, conn idp.Connection, now time.Time) (next idp.SAMLIdP, n news, err error) {
 	have := conn.SAML.IdP
+	defer func() {
+		if p := recover(); p != nil {
+			err = &panicked{fmt.Sprintf("%T", p), debug.Stack()}
+			next, n = saml.FetchFailed(have, err, now), news{}
+		}
+	}()
 	document, err := from.Fetch(idp.For(ctx, conn.ID), conn.SAML.MetadataURL)
 	if err != nil {
 		return saml.FetchFailed(have, err, now), n, err
@@ -36,6 +45,15 @@ func refresh(ctx context.Context, from fetcher, conn idp.Connection, now time.Ti
 	}
 	return next, news{report, differences(have, next)}, nil
 }
+
+// panicked is a panic that became an error: of its value the type alone, which holds no word of the document's.
+type panicked struct {
+	kind  string
+	stack []byte
+}
+
+// Error implements error.
+func (p *panicked) Error() string { return "panic while metadata was read: " + p.kind }
 
 // differences names what changed, by fingerprint and address.
 func differences(have, next idp.SAMLIdP) []string {

@@ -50,6 +50,7 @@ type refresher struct {
 	Log     *slog.Logger
 	Fetched func(result string)
 	Keys    func(keys []extauthz.SAMLKey, pending int)
+	Panic   func()
 
 	mu      sync.Mutex
 	unknown map[idp.ConnectionID]bool // a message came, signed by a key that nobody knows
@@ -270,6 +271,10 @@ func (r *refresher) read(ctx context.Context, c idp.Connection) (next idp.SAMLId
 		return next, ""
 	}
 	result := "ok"
+	if p, ok := errors.AsType[*panicked](err); ok {
+		r.Panic()
+		r.Log.ErrorContext(ctx, "panic while saml metadata was read", "tenant", c.Tenant, "connection", c.ID, "err", err, "stack", string(p.stack))
+	}
 	switch {
 	case err != nil:
 		result = next.FetchError

@@ -32,6 +32,8 @@ type fresh struct {
 	results []string
 	keys    []extauthz.SAMLKey
 	pending int
+	panics  int
+	bomb    bool  // reading panics
 	down    error // what reading ends in instead
 	signed  bool  // the metadata is signed with the key that signs
 	lock    sync.Mutex
@@ -41,6 +43,9 @@ type fresh struct {
 func (f *fresh) Fetch(context.Context, string) ([]byte, error) {
 	f.lock.Lock()
 	defer f.lock.Unlock()
+	if f.bomb {
+		panic("planted")
+	}
 	if f.down != nil {
 		return nil, f.down
 	}
@@ -100,6 +105,7 @@ func (f *fresh) replica(s connections) *refresher {
 		Store: s, From: f, Now: func() time.Time { return f.now }, Log: slog.New(slog.NewJSONHandler(f.log, nil)),
 		Fetched: func(result string) { f.results = append(f.results, result) },
 		Keys:    func(keys []extauthz.SAMLKey, pending int) { f.keys, f.pending = keys, pending },
+		Panic:   func() { f.panics++ },
 	}
 }
 
@@ -231,6 +237,20 @@ func TestProvidersBadDayTakesNothingAway(t *testing.T) {
 	f.down = nil
 	if c, result = f.look(retryMost); result != "ok" || c.SAML.IdP.FetchError != "" {
 		t.Errorf("when it answers again: %s: %q", result, c.SAML.IdP.FetchError)
+	}
+}
+
+// TestDocumentThatPanicsEndsNothing: one tenant's metadata would otherwise take the gate from all of them.
+func TestDocumentThatPanicsEndsNothing(t *testing.T) {
+	f := refreshing(t, nil)
+	f.look(0)
+	f.bomb = true
+	c, result := f.look(readEvery)
+	if result != "idp-unavailable" || states(c) != "active" || f.panics != 1 {
+		t.Errorf("%s: %s, %d panics", result, states(c), f.panics)
+	}
+	if strings.Contains(f.log.String(), "planted") || !strings.Contains(f.log.String(), "panic while saml metadata was read") {
+		t.Errorf("log: %s", f.log)
 	}
 }
 

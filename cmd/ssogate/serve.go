@@ -176,7 +176,7 @@ func (g *gate) wire(a *app) error {
 
 // wireSAML makes the connector, and the refresher that keeps what it knows of providers.
 func (g *gate) wireSAML(a *app, client *http.Client) *saml.Connector {
-	r := &refresher{Store: g.store, Now: a.now, Log: g.log, Fetched: g.metrics.SAMLFetched, Keys: g.metrics.SAMLKeys}
+	r := &refresher{Store: g.store, Now: a.now, Log: g.log, Fetched: g.metrics.SAMLFetched, Keys: g.metrics.SAMLKeys, Panic: g.metrics.SAMLPanic}
 	c := &saml.Connector{
 		PublicURL: g.config.PublicURL, Insecure: g.config.Insecure(), Client: client, Now: a.now, Log: g.log,
 		OnOpinion: g.metrics.SAMLOpinion, OnVerify: g.metrics.SAMLVerified, OnSHA1: g.metrics.SAMLSHA1, OnPanic: g.metrics.SAMLPanic,

@@ -72,7 +72,7 @@ func (cmd tenantCreateCmd) Run(a *app) error {
 		if err != nil {
 			return fmt.Errorf("create tenant %s: %w", t.ID, err)
 		}
-		return a.result(tenantRowOf(made), "tenant %s created\nnext: ssogate connection create --tenant %s --provider okta|auth0|entra|google|keycloak|generic …", made.ID, made.ID)
+		return a.result(tenantRowOf(made), "tenant %s created\nnext: ssogate connection create --tenant %s --provider okta|auth0|entra|google|keycloak|generic … (or --saml-metadata URL)", made.ID, made.ID)
 	})
 }
 

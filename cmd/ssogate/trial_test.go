@@ -41,7 +41,7 @@ func (w *watched) String() string {
 	return w.text.String()
 }
 
-var testAddress = regexp.MustCompile(`https://\S+/auth/login\?\S+`)
+var testAddress = regexp.MustCompile(`https?://\S+/auth/login\?\S+`)
 
 // address waits for the address that the command asks to be opened.
 func (w *watched) address(t *testing.T) *url.URL {
