@@ -43,6 +43,14 @@
 //   - Core §6, encryption: RSA-OAEP and AES-GCM; AES-CBC within a verified signed Response alone. RSA 1.5 and Triple DES
 //     are refused, although the 2005 text demands them. TestBlockCiphersNeedASignedResponse.
 //   - Bindings §3.6 artifact, §3.2 SOAP and §3.5.4 compressed POST: not spoken.
+//   - Core §3.7, Bindings §3.4.5.2, sign-out: both messages must be signed on every binding, name their Destination and be
+//     five minutes old at most; Reason and BaseID are passed over or refused. TestSignOutThatIsNotTheProvidersIsRefused.
+//   - Metadata §2.3.1, cacheDuration: passed over, for metadata is fetched daily. An overdue validUntil keeps the last good
+//     document in use. TestBadDocumentLeavesTheLastGoodOne.
+//   - Metadata §2.4.1.1, KeyDescriptor: of several certificates the first is the key; its issuers are none.
+//     TestOnlySigningKeysOfTheProviderCount.
+//   - Metadata §3, a key or host that is new, and that no active key has signed, waits for an admin.
+//     TestNewKeyIsUsedOnlyIfAnActiveOneVouchesForIt.
 //   - Profiles §4.1.5, unsolicited responses: never accepted. A connection may have them begin a sign-in of their own.
 //   - Profiles §4.1.4.2, an assertion is good for 90 minutes at most, and 90 seconds of skew are allowed throughout.
 //   - XML Signature §4.5, KeyInfo: selects nothing. Certificates are containers of keys, without chain or revocation.
