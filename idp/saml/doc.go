@@ -44,7 +44,7 @@
 //     are refused, although the 2005 text demands them. TestBlockCiphersNeedASignedResponse.
 //   - Bindings §3.6 artifact, §3.2 SOAP and §3.5.4 compressed POST: not spoken.
 //   - Core §3.7, Bindings §3.4.5.2, sign-out: both messages must be signed on every binding, name their Destination and be
-//     five minutes old at most; Reason and BaseID are passed over or refused. TestSignOutThatIsNotTheProvidersIsRefused.
+//     five minutes old at most; Reason is passed over, BaseID and EncryptedID are refused. TestSignOutThatIsNotTheProvidersIsRefused.
 //   - Metadata §2.3.1, cacheDuration: passed over, for metadata is fetched daily. An overdue validUntil keeps the last good
 //     document in use. TestBadDocumentLeavesTheLastGoodOne.
 //   - Metadata §2.4.1.1, KeyDescriptor: of several certificates the first is the key; its issuers are none.
