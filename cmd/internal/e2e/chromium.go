@@ -305,32 +305,6 @@ func (tab *Tab) Pick(person string) (status int) {
 	return tab.must(tab.TryPick(person))
 }
 
-// Press clicks an element and waits for nothing: what follows is a page that leads on by itself.
-func (tab *Tab) Press(selector string) {
-	tab.t.Helper()
-	ctx, cancel := context.WithTimeout(tab.ctx, patience)
-	defer cancel()
-	if err := chromedp.Do(ctx, chromedp.Click(chromedp.CSS(selector))); err != nil {
-		tab.t.Fatalf("click %s: %v", selector, err)
-	}
-}
-
-// Lands waits until the tab rests on a page whose address begins with prefix, over pages that submit themselves.
-func (tab *Tab) Lands(prefix string) {
-	tab.t.Helper()
-	at := ""
-	deadline := time.Now().Add(patience)
-	for !strings.HasPrefix(at, prefix) {
-		if time.Now().After(deadline) {
-			tab.t.Fatalf("rests on %s, want %s: %s", at, prefix, tab.Text())
-		}
-		time.Sleep(20 * time.Millisecond)
-		if now, err := tab.tryEval("document.readyState == 'complete' ? location.href : ''"); err == nil && now != "" {
-			at = now
-		}
-	}
-}
-
 // Type fills in a field.
 func (tab *Tab) Type(selector, text string) {
 	tab.t.Helper()
@@ -339,13 +313,6 @@ func (tab *Tab) Type(selector, text string) {
 	if err := chromedp.Do(ctx, chromedp.SendKeys(chromedp.CSS(selector), text)); err != nil {
 		tab.t.Fatalf("type into %s: %v", selector, err)
 	}
-}
-
-// tryEval is Eval where the page may be on its way out.
-func (tab *Tab) tryEval(script string) (string, error) {
-	ctx, cancel := context.WithTimeout(tab.ctx, patience)
-	defer cancel()
-	return chromedp.Run(ctx, chromedp.Evaluate[string](script))
 }
 
 // Eval returns what a script on the page says, as a string.
@@ -363,16 +330,6 @@ func (tab *Tab) URL() string { tab.t.Helper(); return tab.Eval("location.href") 
 
 // Text is what a reader sees.
 func (tab *Tab) Text() string { tab.t.Helper(); return tab.Eval("document.body.innerText") }
-
-// Says waits until a page of a site shows a text, over pages that lead on by themselves.
-func (tab *Tab) Says(site, text string) {
-	tab.t.Helper()
-	tab.Lands(site)
-	Eventually(tab.t, "the page says "+text, func() bool {
-		shown, err := tab.tryEval("document.readyState == 'complete' && location.href.startsWith('" + site + "') && document.body ? document.body.innerText : ''")
-		return err == nil && strings.Contains(shown, text)
-	})
-}
 
 // Screenshot writes the page into .run/e2e, for people to look at.
 func (tab *Tab) Screenshot(name string) {

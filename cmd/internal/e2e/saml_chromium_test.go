@@ -108,7 +108,7 @@ func samlPosted(t *testing.T, s *Stack, p *Profile) {
 func samlSignOutHere(t *testing.T, s *Stack, p *Profile) {
 	for _, c := range s.SAML[:2] {
 		tab := p.Main()
-		tab.enterVia(s, c, "vic", "/events")
+		tab.enterVia(s, c)
 		tab.Open(s.URL + "/auth/logout")
 		tab.Says(s.URL, "signed out at your identity provider")
 		if p.Cookies()["ssogate"] != nil {
@@ -122,7 +122,7 @@ func samlSignOutHere(t *testing.T, s *Stack, p *Profile) {
 func samlSignOutThere(t *testing.T, s *Stack, p *Profile) {
 	tab := p.Main()
 	for _, c := range s.SAML[:2] {
-		tab.enterVia(s, c, "vic", "/events")
+		tab.enterVia(s, c)
 		tab.Open(c.IdP.URL("/"))
 		tab.Press("a.logout")
 		tab.Says(c.IdP.URL("/slo"), "Signed out") // it has our answer, which succeeds
@@ -165,7 +165,7 @@ func samlBounces(t *testing.T, s *Stack, p *Profile) {
 
 func samlBack(t *testing.T, s *Stack, p *Profile) {
 	tab, c := p.Main(), s.SAML[0]
-	tab.enterVia(s, c, "vic", "/events")
+	tab.enterVia(s, c)
 	session := p.Cookies()["ssogate"].Value
 	tab.Eval("history.back(), ''")
 	Eventually(t, "a page is shown", func() bool { return tab.at() != "" })
@@ -194,7 +194,7 @@ func (tab *Tab) at() string {
 
 func samlTwice(t *testing.T, s *Stack, p *Profile) {
 	tab, c := p.Main(), s.SAML[0]
-	tab.enterVia(s, c, "vic", "/events")
+	tab.enterVia(s, c)
 	before := s.sessions()
 	response, at := c.IdP.LastResponse(), c.IdP.URL("/")
 	tab.Open(at)
@@ -219,20 +219,20 @@ func (s *Stack) sessions() int {
 	return strings.Count(s.CLI("session", "list", "-c", s.Config, "--tenant", "acme", "--output", "json"), `"user"`)
 }
 
-// enterVia begins at one connection and signs in.
-func (tab *Tab) enterVia(s *Stack, c *SAML, person, path string) {
+// enterVia begins at one connection, signs in as Vic, and ends on the page of events.
+func (tab *Tab) enterVia(s *Stack, c *SAML) {
 	tab.t.Helper()
-	tab.Open(s.URL + direct(c, path))
+	tab.Open(s.URL + direct(c, "/events"))
 	tab.Lands(c.IdP.URL("/"))
-	tab.Press(fmt.Sprintf("button[data-user=%q]", person))
-	tab.Lands(s.URL + path)
+	tab.Press(`button[data-user="vic"]`)
+	tab.Lands(s.URL + "/events")
 }
 
 // A browser that restores its tabs after its session ended: the provider still knows who it is, and the cookies that tie
 // attempts to a browser are there.
 func samlTabs(t *testing.T, s *Stack, p *Profile) {
 	c := s.SAML[0]
-	p.Main().enterVia(s, c, "vic", "/events")
+	p.Main().enterVia(s, c)
 	p.Drop("ssogate")
 	tabs := p.Tabs(20)
 	var wg sync.WaitGroup
@@ -265,7 +265,7 @@ func samlTabs(t *testing.T, s *Stack, p *Profile) {
 
 func samlTwoCompanies(t *testing.T, s *Stack, p *Profile) {
 	tab := p.Main()
-	tab.enterVia(s, s.SAML[0], "vic", "/events")
+	tab.enterVia(s, s.SAML[0])
 	first := p.Cookies()["ssogate"].Value
 	tab.Open(s.URL + direct(s.SAML[1], "/rules"))
 	Eventually(t, "the other company's provider asks, or the gate", func() bool {
