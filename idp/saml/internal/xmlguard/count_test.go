@@ -17,6 +17,7 @@ var counts = map[string]struct{ twice, missing string }{
 	"Response/Assertion":          {"two-assertions", "no-assertion"},
 	"Response/EncryptedAssertion": {"two-assertions", "no-assertion"},
 	"LogoutResponse/Issuer":       {"two-issuers", "no-issuer"},
+	"LogoutResponse/Signature":    {"two-signatures", ""},
 	"LogoutResponse/Extensions":   {"two-extensions", ""},
 	"LogoutResponse/Status":       {"two-statuses", "no-status"},
 	"LogoutRequest/Issuer":        {"two-issuers", "no-issuer"},
