@@ -98,6 +98,7 @@ func statementAttacks() []SAMLAttack {
 		})),
 		refused("context-weaker-than-asked", idp.CodeSAMLAuthn, "context", "a password opens what wants a second factor", option(func(_ SAMLForgery, o *RespondOptions) { o.ACR = password })).
 			set(func(s *idp.SAMLSettings) { s.RequestedACR = []string{"https://refeds.org/profile/mfa"} }),
+		refused("authentication-without-instant", idp.CodeSAMLAuthn, "instant", "what has no time is never stale", before(func(_ SAMLForgery, m *message) { m.authn().set("AuthnInstant", "") })),
 		refused("authentication-in-the-future", idp.CodeSAMLAuthn, "future", "it counts as fresh for ever", option(func(f SAMLForgery, o *RespondOptions) { o.AuthnInstant = f.Now.Add(10 * time.Minute) })),
 		refused("authentication-stale-where-forced", idp.CodeSAMLAuthn, "stale", "an unlocked screen passes for the person", option(func(f SAMLForgery, o *RespondOptions) { o.AuthnInstant = f.Now.Add(-time.Hour) })).
 			set(func(s *idp.SAMLSettings) { s.ForceAuthn = true }),
