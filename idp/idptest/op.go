@@ -1,10 +1,11 @@
 // Package idptest is a pretend OpenID Connect provider: discovery, keys that rotate, a page to pick a person from,
 // single-use codes bound to client, redirect URI and PKCE, userinfo and sign-out, with the manners of well-known
 // providers and, by name, the faults of a broken or hostile one. Beside it stand the SCIM client of such a provider and
-// a page for its admins.
+// a page for its admins, and a SAML 2.0 provider with attacks on whoever trusts it, each by name, and their benign twins.
 //
-// It promises to behave as OpenID Connect Core, RFC 6749, RFC 7636 and RFC 9207 ask wherever no fault is switched on,
-// so that a relying party that works here works elsewhere. It asks nobody for a password: whoever reaches it can be
+// It promises to behave as OpenID Connect Core, RFC 6749, RFC 7636, RFC 9207 and SAML 2.0 ask wherever no fault is
+// switched on, so that a relying party that works here works elsewhere. Its XML and its signatures are written by its own
+// hand: a test must not ask the library that it checks. It asks nobody for a password: whoever reaches it can be
 // anyone. It is for tests and for a demonstration on the loopback interface, and for nothing else.
 package idptest
 
