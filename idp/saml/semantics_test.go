@@ -56,6 +56,8 @@ func TestRulesRefuseByTheirOwnName(t *testing.T) {
 		{name: "confirmation lives too long", want: "saml-time/lifetime", edit: func(o *options) { o.ConfirmFor = 91 * time.Minute }},
 		{name: "issued in the future", want: "saml-time/response-issued", edit: func(o *options) { o.Now = noon.Add(91 * time.Second) }},
 		{name: "issued before the request", want: "saml-time/response-issued", edit: func(o *options) { o.Now = noon.Add(-time.Minute - 91*time.Second) }},
+		{name: "assertion issued before the request", want: "saml-time/issued", edit: replace(`IssueInstant="2026-05-04T12:00:00.000Z"`, `IssueInstant="2026-05-04T11:57:29Z"`)},
+		{name: "bound nobody knows", want: "saml-shape/unknown-attribute", edit: replace("<saml:SubjectConfirmationData ", `<saml:SubjectConfirmationData Weekday="Monday" `)},
 		{name: "local time", want: "saml-time/format", edit: replace(`NotBefore="2026-05-04T12:00:00.000Z"`, `NotBefore="2026-05-04T12:00:00+00:00"`)},
 		{name: "no audience", want: "saml-audience/missing", edit: func(o *options) { o.Audiences = []string{} }},
 		{name: "audience", want: "saml-audience/other", edit: func(o *options) { o.Audiences = []string{"https://other.example"} }},

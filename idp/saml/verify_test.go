@@ -182,6 +182,13 @@ func TestExpiredCertificates(t *testing.T) {
 	r.refuse("saml-key/expired", sign)
 }
 
+func TestKeysThatCanBeBrokenAreNoKeys(t *testing.T) {
+	small := newKey(t, "rsa1024", noon.AddDate(1, 0, 0))
+	r := newRP(t, idptest.SAMLOptions{})
+	r.trust(small, idp.KeyActive)
+	r.refuse("saml-config/certificate", func(o *idptest.RespondOptions) { o.Key = &small })
+}
+
 func TestPaddedBase64IsOurs(t *testing.T) {
 	r := newRP(t, idptest.SAMLOptions{})
 	xml := decode(t, r.respond(func(o *idptest.RespondOptions) { o.Sign = idptest.SignAssertion }))
