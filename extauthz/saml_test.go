@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"html"
 	"io"
@@ -13,6 +14,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -183,15 +185,19 @@ func TestSAMLSignInInsideChecksLandsWithItsRole(t *testing.T) {
 	g := newSAMLGate(t)
 	b := g.tab()
 	b.signIn(t, idptest.RespondOptions{})
+	b.get("/auth/login?connection=acme-saml&switch=1") // leaves an attempt's cookie behind
 	out := b.get("/events")
 	role := ""
 	for _, h := range out.GetOkResponse().GetHeaders() {
-		if h.GetHeader().GetKey() == "cookie" || strings.Contains(h.GetHeader().GetValue(), "__Host-ssogate") {
+		if strings.Contains(h.GetHeader().GetValue(), "__Host-ssogate") {
 			t.Errorf("upstream sees %s", h.GetHeader())
 		}
 		if h.GetHeader().GetKey() == "x-sso-role" {
 			role = h.GetHeader().GetValue()
 		}
+	}
+	if removed := out.GetOkResponse().GetHeadersToRemove(); !slices.Contains(removed, "cookie") || len(b.cookies) < 4 {
+		t.Errorf("of %d cookies all are the gate's; removed %q", len(b.cookies), removed)
 	}
 	if httpStatus(out) != 200 || role != "Analyst" {
 		t.Fatalf("%d, role %q: %s", httpStatus(out), role, out.GetDeniedResponse().GetBody())
@@ -339,5 +345,29 @@ func TestConnectionTestForetellsTheRoleAndWritesNothing(t *testing.T) {
 	check(t, err)
 	if len(sessions) != 0 {
 		t.Errorf("%d sessions", len(sessions))
+	}
+}
+
+func TestForetoldRolesAreOfThisIdentityAlone(t *testing.T) {
+	g := newSAMLGate(t)
+	who := idp.Identity{Tenant: "acme", Connection: "acme-saml", UserName: "x", GroupState: idp.GroupsListed, Groups: []string{"analysts"}}
+	for range 2 {
+		roles, err := g.server.foretell(t.Context(), who)
+		check(t, err)
+		other := who
+		other.Groups, other.GroupState = nil, idp.GroupsNone
+		none, err := g.server.foretell(t.Context(), other)
+		check(t, err)
+		if len(roles) != 1 || roles[0] != "Analyst" || len(none) != 0 {
+			t.Errorf("%v and %v", roles, none)
+		}
+	}
+	who.GroupState = idp.GroupsUnknown
+	if _, err := g.server.foretell(t.Context(), who); idp.CodeOf(err) != idp.CodeSAMLOverage {
+		t.Errorf("overage: %v", err)
+	}
+	g.switchSCIM(true)
+	if _, err := g.server.foretell(t.Context(), who); !errors.Is(err, login.ErrBySCIM) {
+		t.Errorf("with SCIM: %v", err)
 	}
 }

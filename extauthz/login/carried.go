@@ -33,8 +33,9 @@ func issuerDigest(c idp.Connection) [sha256.Size]byte {
 	return sha256.Sum256([]byte(c.SAML.IdP.EntityID))
 }
 
-// carry gives the browser the cookie of a, and takes away those that are over, or too many.
-func (h *Handler) carry(w http.ResponseWriter, v *visit, a attempt) error {
+// carry gives the browser the cookie of a, and takes away those that are over, or too many. instead is the handle of the
+// attempt whose place it takes, if any.
+func (h *Handler) carry(w http.ResponseWriter, v *visit, a attempt, instead string) error {
 	plain, err := a.pack()
 	if err != nil {
 		return err
@@ -44,18 +45,19 @@ func (h *Handler) carry(w http.ResponseWriter, v *visit, a attempt) error {
 	if err != nil {
 		return err
 	}
-	h.prune(w, v, a.Relay)
+	h.prune(w, v, instead)
 	setCrossSite(w, name, value, attemptTTL)
 	return nil
 }
 
-// prune makes room for one more attempt in the browser's cookies.
-func (h *Handler) prune(w http.ResponseWriter, v *visit, but string) {
+// prune makes room for one more attempt in the browser's cookies. One that takes another's place needs none: of twenty tabs
+// that began at once and must all begin again, each keeps the page it was opened for.
+func (h *Handler) prune(w http.ResponseWriter, v *visit, instead string) {
 	var live []attempt
 	looks := 0
 	for name := range v.cookies.All() {
 		handle, ok := strings.CutPrefix(name, h.CookieNames().CrossSite+"-")
-		if !ok || !isHandle(handle) || handle == but {
+		if !ok || !isHandle(handle) || handle == instead {
 			continue
 		}
 		if looks++; looks > maxCarriedLooks {
@@ -68,7 +70,7 @@ func (h *Handler) prune(w http.ResponseWriter, v *visit, but string) {
 		}
 	}
 	slices.SortFunc(live, func(a, b attempt) int { return a.Begun.Compare(b.Begun) })
-	for len(live) >= maxCarried {
+	for instead == "" && len(live) >= maxCarried {
 		h.drop(w, live[0])
 		live = live[1:]
 	}

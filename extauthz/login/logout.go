@@ -140,7 +140,7 @@ func (h *Handler) providerSignOut(w http.ResponseWriter, v *visit, c idp.Connect
 	if err != nil || c.Protocol != idp.SAML {
 		return to, err
 	}
-	return to, h.carry(w, v, a)
+	return to, h.carry(w, v, a, "")
 }
 
 // sealLogout makes the state of a sign-out. It is sealed for another use than an attempt's, so neither passes for the other.

@@ -75,3 +75,19 @@ func TestExpiredAttemptBeginsAgainOnceAndKeepsItsPage(t *testing.T) {
 		t.Errorf("%d %s", resp.StatusCode, resp.Header.Get("Location"))
 	}
 }
+
+func TestUnaskedResponseDoesNotSwapAnotherCompanysSession(t *testing.T) {
+	w := newSAMLWorld(t)
+	w.change("beta-saml", func(c *idp.Connection) { c.SAML.IdPInitiated = idp.InitiatedBounce })
+	b := w.browser()
+	b.samlIn("alice")
+	for _, response := range []string{"|mallory|a1", "_0123456789abcdef0123456789abcdef|mallory|a1"} {
+		resp := b.open(again(t, b.post("/auth/callback/saml/beta-saml", url.Values{"SAMLResponse": {response}})))
+		if page := body(resp); resp.StatusCode != http.StatusOK || !strings.Contains(page, "Sign in with another account?") {
+			t.Errorf("%d %s", resp.StatusCode, page)
+		}
+	}
+	if got := body(b.open("/")); got != "dashboard for alice@acme.example" {
+		t.Errorf("%q", got)
+	}
+}

@@ -188,6 +188,7 @@ func (h *Handler) resume(w http.ResponseWriter, v *visit, c idp.Connection, agai
 	}
 	if have {
 		h.drop(w, a)
+		want.instead = a.Relay
 	}
 	h.toProvider(w, v, c, want)
 }

@@ -31,6 +31,7 @@ type wanted struct {
 	retry    int
 	test     *[16]byte // of a connection's test: its id
 	by       bool      // the gate begins it by itself, which it may do now and then only
+	instead  string    // the handle of the attempt it takes the place of
 }
 
 // Start answers a navigation that has to sign in first, or again where ask says how: straight to the identity provider
@@ -151,7 +152,7 @@ func (h *Handler) toProvider(w http.ResponseWriter, v *visit, c idp.Connection, 
 		h.fault(w, v.Request, fmt.Errorf("begin sign-in over %s: %w", c.ID, err))
 		return
 	}
-	if err := h.giveCookies(w, v, f, set, made, want.by); err != nil {
+	if err := h.giveCookies(w, v, f, set, made, want); err != nil {
 		h.fault(w, v.Request, err)
 		return
 	}
@@ -160,7 +161,7 @@ func (h *Handler) toProvider(w http.ResponseWriter, v *visit, c idp.Connection, 
 
 // giveCookies gives the browser what it has to bring back. Over SAML it comes back by another site's POST: the attempt
 // travels in a cookie of its own, and the twin of the flow cookie beside it.
-func (h *Handler) giveCookies(w http.ResponseWriter, v *visit, f flow, set bool, a attempt, automatic bool) error {
+func (h *Handler) giveCookies(w http.ResponseWriter, v *visit, f flow, set bool, a attempt, want wanted) error {
 	if set {
 		if err := h.setFlow(w, f); err != nil {
 			return err
@@ -174,13 +175,13 @@ func (h *Handler) giveCookies(w http.ResponseWriter, v *visit, f flow, set bool,
 	if v.Opens {
 		t = t.holding(v.Token.Tenant, v.Token.ID.Hash())
 	}
-	if automatic {
+	if want.by {
 		t = t.begun(h.Now())
 	}
 	if err := h.setTwin(w, t); err != nil {
 		return err
 	}
-	return h.carry(w, v, a)
+	return h.carry(w, v, a, want.instead)
 }
 
 func callContext(ctx context.Context) (context.Context, context.CancelFunc) {

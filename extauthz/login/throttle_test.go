@@ -97,6 +97,17 @@ func TestAddressesThatSayNothingOfTheSenderAreNotCounted(t *testing.T) {
 	}
 }
 
+func TestFrontEndsAddressIsNotHeldAgainstEverybodyBehindIt(t *testing.T) {
+	w := newSAMLWorld(t)
+	for range 2 * failuresPerAddress {
+		for _, address := range []string{"127.0.0.1", "10.0.0.1:4711"} {
+			if resp := w.browser().from(address, forged); resp.StatusCode != http.StatusForbidden {
+				t.Fatalf("%s: %d", address, resp.StatusCode)
+			}
+		}
+	}
+}
+
 func TestFailureCountsAreBounded(t *testing.T) {
 	var f failures
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
