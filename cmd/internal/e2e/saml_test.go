@@ -56,6 +56,7 @@ func TestAStolenResponseIsWorthNothingInAnotherBrowser(t *testing.T) {
 	s := NewStack(t, Options{SAML: []*SAML{{}}})
 	victim, thief := s.AsSAML("ada"), s.AsSAML("vic")
 	f := victim.Held("/events")
+	relay := f.form.Get("RelayState")
 	for name, prepare := range map[string]func() Person{
 		"without an attempt": func() Person { return s.AsSAML("vic") },
 		"with one of its own": func() Person {
@@ -66,9 +67,19 @@ func TestAStolenResponseIsWorthNothingInAnotherBrowser(t *testing.T) {
 			f.form.Set("RelayState", thief.Held("/events").form.Get("RelayState"))
 			return thief
 		},
+		"with the victim's attempt beside a flow of its own": func() Person {
+			p := s.AsSAML("vic")
+			p.Held("/events")
+			u, _ := url.Parse(s.URL)
+			for _, k := range victim.Client.Jar.Cookies(u) {
+				if k.Name == "__Host-ssogate-saml-"+relay {
+					p.Client.Jar.SetCookies(u, []*http.Cookie{{Name: k.Name, Value: k.Value, Path: "/", Secure: true}})
+				}
+			}
+			return p
+		},
 	} {
 		p := prepare()
-		relay := f.form.Get("RelayState")
 		page := p.Post(f)
 		f.form.Set("RelayState", relay)
 		if p.sessionCookie() != "" {
@@ -77,6 +88,9 @@ func TestAStolenResponseIsWorthNothingInAnotherBrowser(t *testing.T) {
 	}
 	if seen := s.Upstream.Seen(); len(seen) > 0 {
 		t.Errorf("the dashboard was reached: %s", seen[0].Line)
+	}
+	if page := victim.Post(f); victim.sessionCookie() == "" {
+		t.Errorf("what a thief tried keeps its owner out, at %s (%d)", page.URL, page.Status)
 	}
 }
 
