@@ -37,6 +37,7 @@ type Config struct {
 	Proxy       ProxyConfig
 	Tenants     []TenantConfig
 	lines       map[string]int // of the keys that were given
+	outdated    bool           // take a provider's metadata also after its time
 }
 
 // StoreConfig says where state is kept.

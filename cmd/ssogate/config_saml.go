@@ -4,12 +4,14 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/goccy/go-yaml/ast"
 
+	"github.com/tracio-ai/ssogate/extauthz/store"
 	"github.com/tracio-ai/ssogate/idp"
 	"github.com/tracio-ai/ssogate/idp/saml"
 )
@@ -254,6 +256,9 @@ func (c Config) declaredSAML(cc ConnectionConfig, now time.Time) (idp.SAMLSettin
 	switch {
 	case cc.Metadata.set():
 		given, _, err := readMetadataFile(cc.Metadata.File, s.IdP.EntityID, now)
+		if c.outdated && outdated(err) {
+			given, _, err = readMetadataFile(cc.Metadata.File, s.IdP.EntityID, time.Unix(0, 0))
+		}
 		if err != nil {
 			return s, problems{placed(cc.Metadata.place, err)}
 		}
@@ -273,6 +278,23 @@ func (c Config) declaredSAML(cc ConnectionConfig, now time.Time) (idp.SAMLSettin
 		found = append(found, c.problemOf(cc, fieldWord(p.Field), p))
 	}
 	return s, found
+}
+
+// outdated reports metadata whose time is over, and nothing else about it.
+func outdated(err error) bool {
+	e, ok := errors.AsType[*idp.Error](err)
+	return ok && e.Code == idp.CodeMetadata && e.Detail == "expired"
+}
+
+// warnOutdated says which connections rest on a file of metadata whose time is over.
+func warnOutdated(log *slog.Logger, file []store.Declared, now time.Time) {
+	for _, d := range file {
+		for _, c := range d.Connections {
+			if until := c.SAML.IdP.ValidUntil; c.SAML.MetadataURL == "" && !until.IsZero() && now.After(until) {
+				log.Warn("metadata file is not valid any more: download it again", "tenant", d.Tenant.ID, "connection", c.ID, "valid_until", until)
+			}
+		}
+	}
 }
 
 // problemOf is about a field of a connection: at its line, or where that stands in a file of the provider's, at the

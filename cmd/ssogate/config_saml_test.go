@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -107,6 +109,39 @@ func TestFileReadTwiceIsTheSame(t *testing.T) {
 	}
 	if len(today.IdP.Keys) != 1 || today.IdP.Keys[0].SHA256 != key.SHA256() || today.IdP.Keys[0].State != idp.KeyActive || today.IdP.Keys[0].Source != "upload" {
 		t.Errorf("keys %+v", today.IdP.Keys)
+	}
+}
+
+// TestOldMetadataFileStopsACheckAndNotAStart: whoever checks the file should hear of it; the other companies should not.
+func TestOldMetadataFileStopsACheckAndNotAStart(t *testing.T) {
+	document, key := metadataOf(t, idptest.SAMLOkta)
+	over := thursday.Add(-48 * time.Hour)
+	document = bytes.Replace(document, []byte("<md:EntityDescriptor "), []byte(`<md:EntityDescriptor validUntil="`+over.UTC().Format(time.RFC3339)+`" `), 1)
+	folder := t.TempDir()
+	if err := os.WriteFile(filepath.Join(folder, "idp.xml"), document, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := parseConfig("ssogate.yaml", folder, []byte("public_url: https://d.example\n"+conn("protocol: saml, provider: okta, metadata: {file: idp.xml}")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.declared(func(string) string { return "" }, thursday); err == nil || !strings.Contains(err.Error(), "validUntil has passed") {
+		t.Errorf("a check says %v", err)
+	}
+	c.outdated = true
+	all, err := c.declared(func(string) string { return "" }, thursday)
+	if err != nil || all[0].Connections[0].SAML.IdP.Keys[0].SHA256 != key.SHA256() {
+		t.Fatalf("a start says %v", err)
+	}
+	var log bytes.Buffer
+	warnOutdated(slog.New(slog.NewTextHandler(&log, nil)), all, thursday)
+	if !strings.Contains(log.String(), "not valid any more") {
+		t.Errorf("log %q", log.String())
+	}
+	log.Reset()
+	warnOutdated(slog.New(slog.NewTextHandler(&log, nil)), all, over)
+	if log.Len() > 0 {
+		t.Errorf("warned before its time: %s", log.String())
 	}
 }
 

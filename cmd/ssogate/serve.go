@@ -100,10 +100,13 @@ func (g *gate) loadPolicy(a *app) error {
 }
 
 func (g *gate) openStore(a *app) error {
-	declared, err := g.config.declared(a.getenv, a.now())
+	c := g.config
+	c.outdated = true // one company's old file must not keep the others out
+	declared, err := c.declared(a.getenv, a.now())
 	if err != nil {
 		return err
 	}
+	warnOutdated(g.log, declared, a.now())
 	g.store, err = a.openStoreOf(g.config, g.log, func(o *store.Options) {
 		o.OnKeys, o.Patient = g.useKeys, false
 		o.Observe, o.CacheLookup = g.metrics.StoreOp, g.metrics.CacheLookup
