@@ -70,8 +70,8 @@ func (n *node) clone() *node {
 func local(name string) string { return name[strings.IndexByte(name, ':')+1:] }
 
 func prefix(name string) string {
-	if i := strings.IndexByte(name, ':'); i >= 0 {
-		return name[:i]
+	if before, _, ok := strings.Cut(name, ":"); ok {
+		return before
 	}
 	return ""
 }

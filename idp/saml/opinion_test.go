@@ -34,9 +34,9 @@ func TestWhatGosaml2CannotJudgeIsCounted(t *testing.T) {
 		{"no-response-issuer", func(o *idptest.RespondOptions) {
 			o.Sign = idptest.SignAssertion
 			o.AfterSigning = func(xml string) string {
-				from := strings.Index(xml, "<saml:Issuer")
+				before, _, _ := strings.Cut(xml, "<saml:Issuer")
 				to := strings.Index(xml, "</saml:Issuer>") + len("</saml:Issuer>")
-				return xml[:from] + xml[to:]
+				return before + xml[to:]
 			}
 		}},
 		{"padded-issuer", replace(">https://idp.example/saml/metadata</", ">\n https://idp.example/saml/metadata\n</")},

@@ -2,6 +2,7 @@ package saml
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 )
 
@@ -55,9 +56,7 @@ func newSpeller(d *dice) *speller {
 func (w *speller) element(ns, local string, attrs []xmlAttr, inside func()) {
 	outer := w.scope[len(w.scope)-1]
 	scope := map[string]string{}
-	for p, uri := range outer {
-		scope[p] = uri
-	}
+	maps.Copy(scope, outer)
 	need := map[string]string{}
 	want := func(p, uri string) {
 		if scope[p] != uri || w.maybe(5) {
