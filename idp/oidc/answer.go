@@ -101,7 +101,7 @@ func assignHint(p idp.Provider) string {
 		return "Entra ID refused this person. Assign them: Enterprise applications > the app > Users and groups, and see its Conditional Access policies."
 	case idp.Auth0:
 		return "Auth0 refused this person. See Monitoring > Logs; an Action may deny them, or they are no member of the organization."
-	case idp.Google, idp.Keycloak, idp.Generic:
+	case idp.Google, idp.Keycloak, idp.ADFS, idp.Generic:
 	}
 	return "The person cancelled, or the identity provider does not let them use this application. Assign them to it there."
 }

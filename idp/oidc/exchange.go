@@ -109,7 +109,7 @@ func secretHint(p idp.Provider) string {
 		return "Okta refuses the client secret. Copy it again from Applications > the app > General > Client Credentials."
 	case idp.Auth0:
 		return "Auth0 refuses the client secret. Copy it again from Applications > the app > Settings, and compare Credentials > Authentication Method."
-	case idp.Google, idp.Keycloak, idp.Generic:
+	case idp.Google, idp.Keycloak, idp.ADFS, idp.Generic:
 	}
 	return "The identity provider refuses client id and secret. Paste the secret again, and compare the client authentication method (basic or post)."
 }

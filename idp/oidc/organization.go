@@ -58,7 +58,7 @@ func issuerTokenHint(p idp.Provider) string {
 		return "The ID token names another issuer. Auth0's ends in a slash, and a custom domain is an issuer of its own."
 	case idp.Entra:
 		return "The ID token is of another directory, or of version 1: set requestedAccessTokenVersion to 2 in the app's manifest."
-	case idp.Google, idp.Keycloak, idp.Generic:
+	case idp.Google, idp.Keycloak, idp.ADFS, idp.Generic:
 	}
 	return "The ID token names another issuer than the connection. Copy the issuer from the identity provider's discovery document."
 }

@@ -33,6 +33,8 @@ func Preset(p idp.Provider, k Known) (idp.OIDCSettings, error) {
 		s := standard(issuer, "openid", "profile", "email")
 		s.Claims.Groups = "groups"
 		return s, nil
+	case idp.ADFS: // over SAML alone
+		fallthrough
 	default:
 		return idp.OIDCSettings{}, fmt.Errorf("no provider %.40q", p)
 	}
@@ -56,6 +58,8 @@ func presetIssuer(p idp.Provider, k Known) (string, error) {
 			return "", fmt.Errorf("issuer: %w", err)
 		}
 		return k.Issuer, nil
+	case idp.ADFS: // over SAML alone
+		fallthrough
 	default:
 		return "", fmt.Errorf("no provider %.40q: try okta, auth0, entra, google, keycloak or generic", p)
 	}
