@@ -2,6 +2,7 @@ package saml_test
 
 import (
 	"log/slog"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -21,6 +22,24 @@ func TestADisagreementRefusesAndAlarms(t *testing.T) {
 	}
 	if !strings.Contains(log.String(), "level=ERROR") || strings.Contains(log.String(), "alice") || strings.Contains(log.String(), "other.example") {
 		t.Errorf("log %s", log.String())
+	}
+}
+
+// gosaml2 forgets that a carriage return has to be written as a reference. Directories hold addresses of several lines,
+// and whoever can edit their own must not be able to raise the alarm with that.
+func TestLineEndsOfAnAddressAreNoDisagreement(t *testing.T) {
+	for _, text := range []string{"1 Main Street\r\nSpringfield", "1 Main Street\rSpringfield", "\r\n", "x\r"} {
+		r := newRP(t, idptest.SAMLOptions{})
+		id := r.admit(func(o *idptest.RespondOptions) {
+			o.Extra = []idptest.SAMLAttribute{{Name: "street", Values: []string{text}}}
+			o.SessionIndex = "a\rb"
+		})
+		if r.opinions[0] != "agree" {
+			t.Errorf("%q: opinions %q", text, r.opinions)
+		}
+		if want := []any{strings.Trim(text, "\r\n")}; !reflect.DeepEqual(id.Claims["street"], want) || id.SID != "a\rb" {
+			t.Errorf("%q was read as %q, session index %q", text, id.Claims["street"], id.SID)
+		}
 	}
 }
 
