@@ -43,8 +43,15 @@ func activeKeys(s idp.SAMLSettings) ([]key, error) {
 	return keys, nil
 }
 
+// maxDER is how long a certificate may be. They are parsed with every message: one with sixty thousand names in it costs
+// 5 ms each time, and who runs a provider would have others wait for it.
+const maxDER = 16 << 10
+
 // parseKey reads a certificate whose key is of a kind and size that we verify with.
 func parseKey(der []byte) (*x509.Certificate, error) {
+	if len(der) > maxDER {
+		return nil, errors.New("certificate is longer than 16 KiB")
+	}
 	cert, err := x509.ParseCertificate(der)
 	if err != nil {
 		return nil, errors.New("certificate does not parse")

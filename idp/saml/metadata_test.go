@@ -1,9 +1,12 @@
 package saml_test
 
 import (
+	"crypto/rand"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
 	"fmt"
+	"math/big"
 	"slices"
 	"strings"
 	"testing"
@@ -280,6 +283,27 @@ func TestCertificatesAreReadHoweverTheyArePasted(t *testing.T) {
 		if _, _, err := saml.ParseCertificate(c.b, noon); reason(err) != "idp-metadata/"+c.want {
 			t.Errorf("%s: %s", name, reason(err))
 		}
+	}
+}
+
+// Certificates are parsed with every request and answer. A provider that lists one with thousands of names in it must
+// not make the gate's other tenants wait.
+func TestACertificateThatTakesLongToParseIsNoKey(t *testing.T) {
+	k := samlKey(t, "p256", noon.AddDate(3, 0, 0))
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: noon, NotAfter: noon.AddDate(3, 0, 0)}
+	for i := range 2000 {
+		template.DNSNames = append(template.DNSNames, fmt.Sprintf("host-%d.example", i))
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, k.Signer.Public(), k.Signer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _, err = saml.ParseMetadata([]byte(sheet{keys: descriptor(forSigning, der)}.String()), "", noon)
+	if reason(err) != "idp-metadata/no-key" || !strings.Contains(hint(err), "longer than 16 KiB") {
+		t.Errorf("%s, hint %q", reason(err), hint(err))
+	}
+	if _, _, err := saml.ParseCertificate(der, noon); reason(err) != "idp-metadata/certificate" {
+		t.Errorf("uploaded: %s", reason(err))
 	}
 }
 
