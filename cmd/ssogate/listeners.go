@@ -54,8 +54,8 @@ func (g *gate) public() http.Handler {
 	})
 }
 
-// ops is the operators' listener. Ready says whether new checks should come here: not while draining, and not while
-// the store or the policy cannot be trusted.
+// ops is the operators' listener. Ready says whether new checks should come here: not while draining, not while the
+// store or the policy cannot be trusted, and not before new SAML connections have keys.
 func (g *gate) ops(serving context.Context) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", g.metrics.Handler())
@@ -69,8 +69,12 @@ func (g *gate) ops(serving context.Context) http.Handler {
 			"store": map[string]any{"fresh": g.store.Fresh(), "feed_age_seconds": g.store.FeedAge().Seconds()},
 		}
 		err := g.healthy()
-		if err == nil && serving.Err() != nil {
+		switch {
+		case err != nil:
+		case serving.Err() != nil:
 			err = errors.New("draining")
+		case !g.refresher.Keyed():
+			err = errors.New("making keys for SAML connections")
 		}
 		w.Header().Set("Content-Type", "application/json")
 		if err != nil {

@@ -9,6 +9,7 @@ import (
 	"math/big"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tracio-ai/ssogate/extauthz"
@@ -29,6 +30,7 @@ const (
 	retryUnknown = 10 * time.Minute // of one whose metadata was never read: nobody can sign in
 	unknownEvery = 10 * time.Minute // between two readings because of an unknown key
 	atOnce       = 4                // providers asked at the same time
+	keysWithin   = 30 * time.Second // how long the first keys keep a gate from being ready
 )
 
 // byGate is the actor of what the gate does on its own.
@@ -55,6 +57,8 @@ type refresher struct {
 	mu      sync.Mutex
 	unknown map[idp.ConnectionID]bool // a message came, signed by a key that nobody knows
 	wake    chan struct{}
+
+	keyed atomic.Bool // the connections that were there at the start have keys of ours
 
 	plans  map[idp.ConnectionID]plan // Run's alone
 	warned map[string]string         // Run's alone: the day on which something was last warned of
@@ -95,6 +99,7 @@ func (r *refresher) wakeUp() chan struct{} {
 func (r *refresher) Run(ctx context.Context) error {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
+	r.firstKeys(ctx)
 	for {
 		r.Look(ctx)
 		select {
@@ -107,6 +112,27 @@ func (r *refresher) Run(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 		case <-r.wakeUp():
+		}
+	}
+}
+
+// Keyed reports whether connections that were declared while no gate ran have keys by now, or that it took too long to
+// wait for. Before it nobody can read the gate's metadata of such a connection, nor sign out over it.
+func (r *refresher) Keyed() bool { return r.keyed.Load() }
+
+// firstKeys makes keys where there are none, before any provider is asked: some take ten seconds to answer. What is
+// not done in time, the next look does.
+func (r *refresher) firstKeys(ctx context.Context) {
+	defer r.keyed.Store(true)
+	short, cancel := context.WithTimeout(ctx, keysWithin)
+	defer cancel()
+	all, err := r.Store.SAMLConnections(short)
+	if err != nil {
+		return // the look that follows meets the same, and says so
+	}
+	for i := range all {
+		if len(all[i].SAML.SPKeys) == 0 && short.Err() == nil {
+			r.tend(short, &all[i], true, false)
 		}
 	}
 }

@@ -154,6 +154,46 @@ func TestDeclaredConnectionGetsKeysAndMetadataAtTheFirstLook(t *testing.T) {
 }
 
 // TestMetadataIsReadOnceADay: and reading the same again disturbs nobody's sign-in.
+func TestGateIsReadyOnceItsKeysAreMadeHoweverSlowTheProvider(t *testing.T) {
+	f := refreshing(t, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	asked := make(chan bool)
+	f.From = hanging(asked)
+	if f.Keyed() {
+		t.Error("ready before it looked")
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- f.Run(ctx) }()
+	<-asked
+	if c := f.connection(); !f.Keyed() || len(c.SAML.SPKeys) != 2 {
+		t.Errorf("ready: %t, with %d keys, while the provider is asked", f.Keyed(), len(c.SAML.SPKeys))
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+// hanging is a provider that does not answer. It tells that it was asked.
+type hanging chan bool
+
+// Fetch implements fetcher.
+func (h hanging) Fetch(ctx context.Context, _ string) ([]byte, error) {
+	h <- true
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func TestBrokenStoreDoesNotKeepTheGateFromBeingReady(t *testing.T) {
+	f := refreshing(t, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	f.firstKeys(ctx)
+	if !f.Keyed() {
+		t.Error("waits for keys for ever")
+	}
+}
+
 func TestMetadataIsReadOnceADay(t *testing.T) {
 	f := refreshing(t, nil)
 	first, _ := f.look(0)

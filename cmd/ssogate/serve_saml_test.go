@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -134,6 +136,42 @@ func (g *gate) ready(t *testing.T) idp.SAMLSettings {
 	}
 	t.Fatal("the gate never read its provider's metadata")
 	return idp.SAMLSettings{}
+}
+
+// TestReadinessWaitsForTheKeysOfDeclaredConnections: whoever asks for the metadata of a gate that says it is ready gets
+// them.
+func TestReadinessWaitsForTheKeysOfDeclaredConnections(t *testing.T) {
+	provider, err := idptest.NewSAML(idptest.SAMLOptions{BaseURL: "https://idp.example", Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	document, err := provider.Metadata(idptest.MetadataOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "idp.xml")
+	if err := os.WriteFile(file, document, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	address, _, l := serving(t, fmt.Sprintf(`tenants:
+  - {id: acme, connections: [{id: acme-saml, protocol: saml, provider: generic, metadata: {file: %q}}]}
+`, file))
+	for get(t, "http://"+l.ops.Addr().String()+"/readyz") != http.StatusOK {
+		runtime.Gosched()
+	}
+	if got := get(t, address+"/auth/saml/acme-saml/metadata"); got != http.StatusOK {
+		t.Errorf("the metadata of a gate that is ready: %d", got)
+	}
+}
+
+func get(t *testing.T, url string) (status int) {
+	t.Helper()
+	resp, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	return resp.StatusCode
 }
 
 func (g *gate) scrape(t *testing.T, l listeners) string {
