@@ -30,6 +30,7 @@ type demo struct {
 	ports  *ports
 	client *http.Client // asks the parts how they are
 	panel  *idptest.Panel
+	saml   *idptest.SAMLIdP
 	parts  []*part // in the order they were started
 }
 
@@ -120,6 +121,9 @@ func (d *demo) start(ctx context.Context) error {
 	if err := d.startGate(ctx); err != nil {
 		return err
 	}
+	if err := d.introduceSAML(ctx); err != nil {
+		return err
+	}
 	if err := d.startEnvoy(ctx, envoy, version); err != nil {
 		return err
 	}
@@ -179,11 +183,10 @@ func (d *demo) startServers() error {
 	if err != nil {
 		return fmt.Errorf("demo identity provider: %w", err)
 	}
-	saml, err := d.samlProvider()
-	if err != nil {
+	if d.saml, err = d.samlProvider(); err != nil {
 		return err
 	}
-	if err := d.serve("the demo identity provider", "idp.log", d.ports.idp, d.provider(op, saml)); err != nil {
+	if err := d.serve("the demo identity provider", "idp.log", d.ports.idp, d.provider(op)); err != nil {
 		return err
 	}
 	return d.serve("the demo dashboard", "dashboard.log", d.ports.dashboard, newDashboard(&verifier{

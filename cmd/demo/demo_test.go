@@ -280,6 +280,9 @@ func (s *started) visitGlobex() {
 	if status, body := s.call(ann, "GET", "/api/v1/rules"); status != 200 || body["role"] != "Analyst" {
 		s.t.Errorf("Ann of Globex: %d %v", status, body)
 	}
+	if page, err := ann.Open(s.t.Context(), s.url+"/auth/logout"); err != nil || page.Status != 200 || !strings.Contains(page.Body, "signed out at your identity provider as well") {
+		s.t.Errorf("Ann of Globex signs out and lands on %s (%d), %v:\n%s", page.URL, page.Status, err, page.Body)
+	}
 	tile := regexp.MustCompile(`href="([^"]*/start\?[^"]*)"`)
 	ada := idptest.NewBrowser("ada", nil)
 	page, err := ada.Open(s.t.Context(), portal)
@@ -293,8 +296,8 @@ func (s *started) visitGlobex() {
 	if page, err = ada.Open(s.t.Context(), to.String()); err != nil || page.URL.String() != s.url+"/" || !strings.Contains(page.Body, "Hello, Ada Admin") {
 		s.t.Errorf("the tile leads to %s (%d), %v", page.URL, page.Status, err)
 	}
-	if page, err = ada.Open(s.t.Context(), portal[:len(portal)-1]+"/slo?start=1"); err != nil {
-		s.t.Error(err)
+	if page, err = ada.Open(s.t.Context(), portal[:len(portal)-1]+"/slo?start=1"); err != nil || page.Status != 200 || !strings.Contains(page.Body, "<h1>Signed out</h1>") {
+		s.t.Errorf("sign out everywhere ends on %s (%d), %v:\n%s", page.URL, page.Status, err, page.Body)
 	}
 	if status, _ := s.call(ada, "GET", "/api/v1/events"); status != 401 {
 		s.t.Errorf("signed out everywhere, and at the dashboard: %d (ended at %s)", status, page.URL)

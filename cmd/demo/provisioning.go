@@ -18,7 +18,7 @@ const tokenLabel = "demo"
 const panelPath = "/panel"
 
 // provider is the pretend identity provider with its provisioning panel in front and the SAML one beside it.
-func (d *demo) provider(op *idptest.OP, saml *idptest.SAMLIdP) http.Handler {
+func (d *demo) provider(op *idptest.OP) http.Handler {
 	d.panel = &idptest.Panel{
 		OP: op, Groups: []string{"admins", "analysts", "viewers"}, Open: d.url() + "/",
 		Provisioner: &idptest.Provisioner{
@@ -28,7 +28,7 @@ func (d *demo) provider(op *idptest.OP, saml *idptest.SAMLIdP) http.Handler {
 	}
 	mux := http.NewServeMux()
 	mux.Handle(panelPath, d.panel)
-	mux.Handle(samlPath+"/", saml)
+	mux.Handle(samlPath+"/", d.saml)
 	mux.Handle("/", op)
 	return mux
 }
@@ -49,19 +49,19 @@ func (d *demo) provision(ctx context.Context) error {
 // token makes a SCIM token in place of the one of the start before. It is kept in memory alone.
 func (d *demo) token(ctx context.Context) (string, error) {
 	var live []struct{ ID, Label, State string }
-	if err := d.ask(ctx, &live, "scim", "token", "list"); err != nil {
+	if err := d.ask(ctx, tenantID, &live, "scim", "token", "list"); err != nil {
 		return "", err
 	}
 	for _, t := range live {
 		if t.Label == tokenLabel && t.State == "live" {
 			var revoked struct{ ID string }
-			if err := d.ask(ctx, &revoked, "scim", "token", "revoke", t.ID, "--yes"); err != nil {
+			if err := d.ask(ctx, tenantID, &revoked, "scim", "token", "revoke", t.ID, "--yes"); err != nil {
 				return "", err
 			}
 		}
 	}
 	var made struct{ Token string }
-	if err := d.ask(ctx, &made, "scim", "token", "create", "--label", tokenLabel); err != nil {
+	if err := d.ask(ctx, tenantID, &made, "scim", "token", "create", "--label", tokenLabel); err != nil {
 		return "", err
 	}
 	if made.Token == "" {
@@ -70,9 +70,9 @@ func (d *demo) token(ctx context.Context) (string, error) {
 	return made.Token, nil
 }
 
-// ask runs a command of the gate's about the demo's tenant and reads its JSON.
-func (d *demo) ask(ctx context.Context, into any, command ...string) error {
-	out, err := d.ssogate(ctx, append(command, "--tenant", tenantID, "-c", d.file("ssogate.yaml"), "--output", "json")...)
+// ask runs a command of the gate's about one of the demo's tenants and reads its JSON.
+func (d *demo) ask(ctx context.Context, tenant string, into any, command ...string) error {
+	out, err := d.ssogate(ctx, append(command, "--tenant", tenant, "-c", d.file("ssogate.yaml"), "--output", "json")...)
 	if err != nil {
 		return err
 	}
