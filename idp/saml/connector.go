@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"sync"
 	"time"
 
 	"github.com/tracio-ai/ssogate/idp"
@@ -30,9 +29,8 @@ type Connector struct {
 	OnPanic      func()                                         // counts panics, each of which became a refusal
 	OnUnknownKey func(t tenant.ID, connection idp.ConnectionID) // hears that a message is signed by a key the connection does not have
 
-	once  sync.Once
-	slots chan struct{} // one for each verification that may run at once
-	off   defence       // no defence: only tests can switch one off
+	turns turns   // of verifications, which cost CPU
+	off   defence // no defence: only tests can switch one off
 }
 
 // Skew is how far the provider's clock may be from ours.
@@ -56,7 +54,7 @@ func (c *Connector) Complete(ctx context.Context, conn idp.Connection, a idp.Att
 	if err != nil {
 		return idp.Identity{}, err
 	}
-	leave, err := c.enter(ctx)
+	leave, err := c.enter(ctx, party(conn.ID))
 	if err != nil {
 		return idp.Identity{}, err
 	}

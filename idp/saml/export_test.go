@@ -1,5 +1,11 @@
 package saml
 
+import (
+	"context"
+
+	"github.com/tracio-ai/ssogate/idp"
+)
+
 // The defences of Complete, by name, for the tests that switch one off.
 const (
 	WithoutForm      = offForm
@@ -13,15 +19,40 @@ const (
 // SwitchOff leaves steps of Complete out. It exists in tests alone.
 func (c *Connector) SwitchOff(d defence) { c.off = d }
 
-// FillSlots takes every slot, until leave is called.
+// FillSlots makes n slots and takes all of them, until leave is called.
 func (c *Connector) FillSlots(n int) (leave func()) {
-	c.once.Do(func() { c.slots = make(chan struct{}, n) })
+	c.turns.size = n
 	for range n {
-		c.slots <- struct{}{}
+		c.turns.queue("test's")
 	}
 	return func() {
 		for range n {
-			<-c.slots
+			c.turns.next()
 		}
 	}
 }
+
+// Waiting counts those who wait for a slot.
+func (c *Connector) Waiting() (n int) {
+	c.turns.mu.Lock()
+	defer c.turns.mu.Unlock()
+	for _, w := range c.turns.waiting {
+		n += len(w)
+	}
+	return n
+}
+
+// Running counts the slots in use.
+func (c *Connector) Running() int {
+	c.turns.mu.Lock()
+	defer c.turns.mu.Unlock()
+	return c.turns.running
+}
+
+// Enter waits for a slot on a connection's account.
+func (c *Connector) Enter(ctx context.Context, id idp.ConnectionID) (leave func(), err error) {
+	return c.enter(ctx, party(id))
+}
+
+// Next gives a slot back.
+func (c *Connector) Next() { c.turns.next() }

@@ -18,7 +18,7 @@ func (c *Connector) Pick(ctx context.Context, _ idp.Connection, r *http.Request)
 	if err != nil {
 		return "", err
 	}
-	leave, err := c.enter(ctx)
+	leave, err := c.enter(ctx, strays)
 	if err != nil {
 		return "", err
 	}

@@ -6,7 +6,10 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -39,6 +42,73 @@ func TestAnAnswerWaitsItsTurnAndNoLonger(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// Whoever owns a connection can answer over it as often as they like, with answers that all verify.
+func TestAFloodOverOneConnectionKeepsNoOtherOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newRP(t, idptest.SAMLOptions{}).connector
+		c.FillSlots(1)
+		served := make(chan idp.ConnectionID, 100)
+		come := func(id idp.ConnectionID) {
+			go func() {
+				leave, err := c.Enter(t.Context(), id)
+				if err != nil {
+					return
+				}
+				served <- id
+				time.Sleep(10 * time.Millisecond)
+				leave()
+			}()
+			synctest.Wait()
+		}
+		for range 50 {
+			come("flood")
+		}
+		come("acme")
+		come("beta")
+		c.Next()
+		synctest.Wait()
+		time.Sleep(time.Second)
+		var order []idp.ConnectionID
+		for len(served) > 0 {
+			order = append(order, <-served)
+		}
+		if len(order) < 20 || len(order) > 30 {
+			t.Errorf("%d were served in 250 ms of 10 ms each", len(order))
+		}
+		if at := slices.Index(order, "acme"); at < 0 || at > 1 {
+			t.Errorf("acme was served at place %d of %q", at, order)
+		}
+		if at := slices.Index(order, "beta"); at < 0 || at > 2 {
+			t.Errorf("beta was served at place %d", at)
+		}
+		if c.Running() != 0 || c.Waiting() != 0 {
+			t.Errorf("afterwards %d run and %d wait", c.Running(), c.Waiting())
+		}
+	})
+}
+
+// What gives up, for whatever reason, takes no slot with it.
+func TestSlotsAreNeverLost(t *testing.T) {
+	c := newRP(t, idptest.SAMLOptions{}).connector
+	leave := c.FillSlots(2)
+	leave()
+	var wg sync.WaitGroup
+	for i := range 200 {
+		wg.Go(func() {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i%7)*100*time.Microsecond)
+			defer cancel()
+			if done, err := c.Enter(ctx, idp.ConnectionID([]string{"a", "b", "c"}[i%3])); err == nil {
+				runtime.Gosched()
+				done()
+			}
+		})
+	}
+	wg.Wait()
+	if c.Running() != 0 || c.Waiting() != 0 {
+		t.Errorf("%d run and %d wait", c.Running(), c.Waiting())
+	}
 }
 
 func TestAPanicIsARefusalAndAnAlarm(t *testing.T) {
