@@ -223,6 +223,9 @@ func (r *reader) samlSource(path string, n ast.Node, k samlKeys) {
 	}
 }
 
+// byNameID is the word for a subject that is the NameID, also where the preset takes an attribute.
+const byNameID = "nameid"
+
 // withPreset fills in what a provider's preset says and nobody said otherwise.
 func withPreset(p idp.Provider, s idp.SAMLSettings) idp.SAMLSettings {
 	preset := saml.Preset(p)
@@ -236,7 +239,9 @@ func withPreset(p idp.Provider, s idp.SAMLSettings) idp.SAMLSettings {
 		}
 	}
 	s.NameIDFormat = first(s.NameIDFormat, preset.NameIDFormat)
-	s.SubjectFrom = first(s.SubjectFrom, preset.SubjectFrom)
+	if s.SubjectFrom = first(s.SubjectFrom, preset.SubjectFrom); s.SubjectFrom == byNameID {
+		s.SubjectFrom = ""
+	}
 	s.SignRequests = first(s.SignRequests, preset.SignRequests)
 	s.WantSigned = first(s.WantSigned, preset.WantSigned)
 	return s

@@ -70,6 +70,19 @@ func TestWhatTheFileLeavesOutIsThePresets(t *testing.T) {
 	}
 }
 
+// Entra's preset names people by an attribute. Who wants the NameID all the same has a word for it.
+func TestTheFileCanGoBackToTheNameID(t *testing.T) {
+	for word, want := range map[string]string{"": saml.Preset(idp.Entra).SubjectFrom, ", subject_from: nameid": "", ", subject_from: employee": "employee"} {
+		got, err := declaredOne(t, "protocol: saml, provider: entra, metadata_url: 'https://login.microsoftonline.com/x/f.xml'"+word)
+		if err != nil || got.SubjectFrom != want {
+			t.Errorf("%q: subject from %q, %v", word, got.SubjectFrom, err)
+		}
+	}
+	if !strings.HasSuffix(saml.Preset(idp.Entra).SubjectFrom, "/objectidentifier") {
+		t.Error("the preset does not name people by their object id")
+	}
+}
+
 // metadataOf is the metadata of a provider of a profile, with the certificate that signs.
 func metadataOf(t *testing.T, profile idptest.SAMLProfile) (document []byte, key idptest.SAMLKey) {
 	t.Helper()

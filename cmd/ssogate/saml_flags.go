@@ -60,7 +60,7 @@ func (f samlFlags) apply(s *idp.SAMLSettings, now time.Time) error {
 		s.NameIDFormat = uri
 	}
 	set(&s.SubjectFrom, f.SubjectFrom)
-	if s.SubjectFrom == "nameid" {
+	if s.SubjectFrom == byNameID {
 		s.SubjectFrom = ""
 	}
 	for to, names := range map[*[]string][]string{

@@ -87,6 +87,7 @@ type manners struct {
 	given      string
 	family     string
 	display    string
+	objectID   string
 	groups     string
 	splitRoles bool // one Attribute for each group
 	maxGroups  int  // above it they are cut, or, where link is set, left out
@@ -118,7 +119,7 @@ var samlManners = map[SAMLProfile]manners{
 		groups: "http://schemas.auth0.com/groups", authn: "urn:oasis:names:tc:SAML:2.0:ac:classes:unspecified"},
 	SAMLEntra: {entityID: suffix("https://sts.windows.net/" + tenantGUID + "/"), samlp: "samlp", ds: "-", sign: SignAssertion, life: time.Hour,
 		early: 5 * time.Minute, format: FormatEmail,
-		email: claimsURI + "emailaddress", given: claimsURI + "givenname", family: claimsURI + "surname", display: microsoftURI + "displayname",
+		email: claimsURI + "emailaddress", given: claimsURI + "givenname", family: claimsURI + "surname", display: microsoftURI + "displayname", objectID: microsoftURI + "objectidentifier",
 		groups: "http://schemas.microsoft.com/ws/2008/06/identity/claims/groups", maxGroups: 150, link: EntraGroupsLink,
 		authn: "urn:oasis:names:tc:SAML:2.0:ac:classes:Password"},
 	SAMLADFS: {entityID: suffix("http://adfs.acme.example/adfs/services/trust"), samlp: "samlp", sign: SignAssertion, life: time.Hour,

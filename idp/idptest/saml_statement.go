@@ -103,7 +103,7 @@ func (m *message) said(o RespondOptions) []SAMLAttribute {
 	}
 	given, family, _ := strings.Cut(o.Person.Name, " ")
 	var out []SAMLAttribute
-	for _, a := range [][2]string{{m.m.email, o.Person.Email}, {m.m.given, given}, {m.m.family, family}, {m.m.display, o.Person.Name}} {
+	for _, a := range [][2]string{{m.m.email, o.Person.Email}, {m.m.given, given}, {m.m.family, family}, {m.m.display, o.Person.Name}, {m.m.objectID, o.Person.Sub}} {
 		if a[0] != "" && a[1] != "" {
 			out = append(out, SAMLAttribute{Name: a[0], Values: []string{a[1]}})
 		}

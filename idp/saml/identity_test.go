@@ -244,6 +244,22 @@ func TestWhatMayJoinAProvisionedPerson(t *testing.T) {
 	}
 }
 
+// A user principal name passes on to whoever is hired next under it; with it would pass all that the first was given.
+func TestAtEntraANameThatPassesOnIsSomebodyElse(t *testing.T) {
+	r := newRP(t, idptest.SAMLOptions{Profile: idptest.SAMLEntra})
+	as := func(object, name string) string {
+		return r.admit(func(o *idptest.RespondOptions) { o.Person.Sub, o.Person.Email = object, name }).Subject
+	}
+	first := as("11111111-0000-4000-8000-000000000000", "alice@acme.example")
+	if next := as("22222222-0000-4000-8000-000000000000", "alice@acme.example"); next == first {
+		t.Errorf("two people are %s", first)
+	}
+	if renamed := as("11111111-0000-4000-8000-000000000000", "alice.archer@acme.example"); renamed != first {
+		t.Errorf("one person is %s and %s", first, renamed)
+	}
+	r.refuse("saml-attributes/subject", func(o *idptest.RespondOptions) { o.Attributes = []idptest.SAMLAttribute{} })
+}
+
 func TestClaimsAreSmallJSON(t *testing.T) {
 	r := newRP(t, idptest.SAMLOptions{Profile: idptest.SAMLEntra})
 	id := r.admit(func(o *idptest.RespondOptions) { o.Groups = groups(100) })

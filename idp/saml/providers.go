@@ -33,8 +33,8 @@ func Preset(p idp.Provider) idp.SAMLSettings {
 			Email: []string{claimEmail}, GivenName: []string{claimGiven}, FamilyName: []string{claimFamily}, DisplayName: []string{claimName},
 			Groups: []string{claimGroup, "http://schemas.auth0.com/groups"},
 		}}
-	case idp.Entra:
-		return idp.SAMLSettings{Attributes: idp.SAMLAttributes{
+	case idp.Entra: // its NameID is the user principal name, which passes on to whoever is hired next under it; the object id never does
+		return idp.SAMLSettings{SubjectFrom: entraObjectID, Attributes: idp.SAMLAttributes{
 			UserName: []string{claimName}, Email: []string{claimEmail}, GivenName: []string{claimGiven}, FamilyName: []string{claimFamily},
 			DisplayName: []string{"http://schemas.microsoft.com/identity/claims/displayname"}, Groups: []string{entraGroups},
 		}}
