@@ -24,7 +24,7 @@ func TestTokenOpensAsItWasSealed(t *testing.T) {
 		if err != nil || out.Tenant != id || !out.Issued.Equal(noon) || out.ID.Hash() != in.ID.Hash() {
 			t.Errorf("%s: %+v, %v", id, out, err)
 		}
-		if strings.Contains(sealed, string(id)) || len(sealed) > 160 {
+		if len(id) > 3 && strings.Contains(sealed, string(id)) || len(sealed) > 160 { // two letters turn up by chance
 			t.Errorf("cookie of %d characters: %s", len(sealed), sealed)
 		}
 		for _, other := range []string{Bound("ssogate", "dashboard.example"), Bound("__Host-ssogate", "evil.example"), Bound("__Host-ssogate-flow", "dashboard.example"), ""} {
