@@ -173,6 +173,9 @@ type SignIn struct {
 	// ConnectionEpoch is the connection's when the provider's answer was verified. Where it was raised since, by another
 	// provider in its place or by whoever ended its sessions, the answer signs nobody in. 0: not compared.
 	ConnectionEpoch int64
+	// ConnectionVersion is that copy's too, and compared likewise: what a gate verified with a key that an admin had taken away,
+	// and that gate had not heard of it, signs nobody in.
+	ConnectionVersion int64
 
 	Limits    Limits // the operator's
 	IP        string

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tracio-ai/ssogate/extauthz/session"
 	"github.com/tracio-ai/ssogate/idp"
 )
 
@@ -63,6 +64,35 @@ func TestOfTwoGatesThatFetchedOneWrites(t *testing.T) {
 		}
 		if events := settingsEvents(t, a); len(events) != 1 || events[0] != "metadata: a key more" {
 			t.Errorf("audit rows %q", events)
+		}
+	})
+}
+
+// A gate that has not heard of it yet verifies an answer with a key that an admin has taken away.
+func TestAnswerVerifiedWithSettingsOfThePastSignsNobodyIn(t *testing.T) {
+	each(t, func(t *testing.T, d *database) {
+		a, b := d.serve(t), d.serve(t)
+		c := seedSAML(t, a, acme, wholeSAML())
+		in := signIn(identity(c.ID, "alice"))
+		in.ConnectionEpoch, in.ConnectionVersion = c.Epoch, c.Version
+		next := samlIdP("k2")
+		if err := a.ApplySAML(t.Context(), idp.ConnectionChange{Tenant: acme, Connection: c.ID, Version: c.Version, IdP: &next, Actor: "cli"}); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := b.SignIn(t.Context(), in); idp.CodeOf(err) != idp.CodeConnection {
+			t.Errorf("by the settings of before: %v", err)
+		}
+		in.ConnectionVersion = only(t, b).Version
+		if _, _, err := b.SignIn(t.Context(), in); err != nil {
+			t.Errorf("by those of now: %v", err)
+		}
+		next.Fetched = d.clock.Now().Add(time.Hour)
+		if err := a.ApplySAML(t.Context(), idp.ConnectionChange{Tenant: acme, Connection: c.ID, Version: in.ConnectionVersion, IdP: &next, Actor: "gate"}); err != nil {
+			t.Fatal(err)
+		}
+		in.ID, in.Attempt = session.NewID(), [16]byte{9}
+		if _, _, err := b.SignIn(t.Context(), in); err != nil {
+			t.Errorf("after the metadata was read again and said the same: %v", err)
 		}
 	})
 }

@@ -37,11 +37,12 @@ func (s *Store) SignIn(ctx context.Context, in session.SignIn) (session.Session,
 
 // rules is what tenant and connection say about a sign-in, read under lock.
 type rules struct {
-	tenant          tenant.Tenant
-	connectionEpoch int64
-	join            idp.Join
-	provider        idp.Provider
-	protocol        idp.Protocol
+	tenant            tenant.Tenant
+	connectionEpoch   int64
+	connectionVersion int64
+	join              idp.Join
+	provider          idp.Provider
+	protocol          idp.Protocol
 }
 
 func (t *tx) signIn(ctx context.Context, in session.SignIn) (session.Session, directory.User, error) {
@@ -50,7 +51,7 @@ func (t *tx) signIn(ctx context.Context, in session.SignIn) (session.Session, di
 	if err != nil {
 		return none, directory.User{}, err
 	}
-	if in.ConnectionEpoch != 0 && in.ConnectionEpoch != r.connectionEpoch {
+	if in.ConnectionEpoch != 0 && in.ConnectionEpoch != r.connectionEpoch || in.ConnectionVersion != 0 && in.ConnectionVersion != r.connectionVersion {
 		return none, directory.User{}, &idp.Error{Code: idp.CodeConnection, Detail: "changed", Err: errors.New("the connection changed while this sign-in was under way")}
 	}
 	if err := t.burnAll(ctx, in); err != nil {
@@ -91,8 +92,8 @@ func (t *tx) lockRules(ctx context.Context, i idp.Identity) (rules, error) {
 		return r, fmt.Errorf("read tenant: %w", err)
 	}
 	var enabled bool
-	q := "SELECT enabled, epoch, join_rule, provider, protocol FROM connections WHERE tenant = $1 AND id = $2 FOR SHARE"
-	err = t.QueryRowContext(ctx, q, i.Tenant, i.Connection).Scan(&enabled, &r.connectionEpoch, &r.join, &r.provider, &r.protocol)
+	q := "SELECT enabled, epoch, version, join_rule, provider, protocol FROM connections WHERE tenant = $1 AND id = $2 FOR SHARE"
+	err = t.QueryRowContext(ctx, q, i.Tenant, i.Connection).Scan(&enabled, &r.connectionEpoch, &r.connectionVersion, &r.join, &r.provider, &r.protocol)
 	if errors.Is(err, sql.ErrNoRows) || err == nil && !enabled {
 		return r, gone
 	}
