@@ -35,6 +35,7 @@ type attempt struct {
 	idp.Attempt
 	browser [sha256.Size]byte // SHA-256 of the flow cookie's secret
 	issuer  [sha256.Size]byte // of SAML: the provider this attempt was begun with, as issuerDigest names it
+	over    session.Hash      // of SAML: the session that was in use when it began, whose end was agreed to; zero: none
 }
 
 func (h *Handler) stateBound() string  { return "state-v1|" + h.host() }
@@ -55,7 +56,7 @@ func (h *Handler) newAttempt(f flow, c idp.Connection, want wanted) (attempt, er
 		a.Ask.LoginHint = ""
 	}
 	if c.Protocol == idp.SAML {
-		a.Relay, a.issuer = handleOf(a.ID), issuerDigest(c)
+		a.Relay, a.issuer, a.over = handleOf(a.ID), issuerDigest(c), want.over
 		return a, nil
 	}
 	return h.sealState(f, a)
@@ -134,7 +135,8 @@ func (h *Handler) attemptKey(keyID string, f flow, id [16]byte) (secret.Text, er
 const (
 	maxAgeAsked   = 1 << 0
 	issuerKnown   = 1 << 1
-	statePlainMax = 1100
+	overKnown     = 1 << 2
+	statePlainMax = 1100 // of what travels in state; a cookie holds what only SAML needs besides
 )
 
 func (a attempt) pack() ([]byte, error) {
@@ -150,6 +152,9 @@ func (a attempt) pack() ([]byte, error) {
 	}
 	if a.issuer != [sha256.Size]byte{} {
 		flags |= issuerKnown
+	}
+	if a.over != (session.Hash{}) {
+		flags |= overKnown
 	}
 	acr := 0
 	for _, v := range a.Ask.ACR {
@@ -167,11 +172,14 @@ func (a attempt) pack() ([]byte, error) {
 	for _, v := range a.Ask.ACR {
 		b = packText(b, v)
 	}
+	if len(b) > statePlainMax {
+		return nil, errors.New("attempt does not fit into a state")
+	}
 	if flags&issuerKnown != 0 {
 		b = append(b, a.issuer[:]...)
 	}
-	if len(b) > statePlainMax {
-		return nil, errors.New("attempt does not fit into a state")
+	if flags&overKnown != 0 {
+		b = append(b, a.over[:]...)
 	}
 	return b, nil
 }
@@ -196,6 +204,9 @@ func unpackAttempt(plain []byte) (attempt, error) {
 	}
 	if flags&issuerKnown != 0 {
 		copy(a.issuer[:], u.take(len(a.issuer)))
+	}
+	if flags&overKnown != 0 {
+		copy(a.over[:], u.take(len(a.over)))
 	}
 	if !u.done() || !a.signsIn() && a.Kind != idp.KindLogout {
 		return attempt{}, errPacked

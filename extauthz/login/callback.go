@@ -139,6 +139,8 @@ func (h *Handler) overtaken(w http.ResponseWriter, v *visit, b returning) bool {
 		return false
 	case b.held(v) && v.Session.Connection == c.ID && v.Session.Created.After(b.Begun):
 		redirect(w, http.StatusSeeOther, h.absolute(b.landing())) // another tab was faster: its session is this one's too
+	case v.byTwin && v.Live && v.Session.Connection != c.ID && v.Session.Hash != b.over:
+		h.confirmSwitch(w, v, c, ask{returnTo: b.landing()}) // begun by a page that knew nothing of it, or before it
 	case v.Live && v.Session.Tenant != b.Tenant && v.Session.Created.After(b.Begun):
 		h.confirmSwitch(w, v, c, ask{returnTo: b.landing()}) // its provider kept the answer until they had signed in elsewhere
 	case !b.held(v) && v.flow.looping(h.Now()):
@@ -195,6 +197,7 @@ func (h *Handler) admit(ctx context.Context, w http.ResponseWriter, v *visit, b 
 	c := b.connection
 	in := session.SignIn{
 		Identity: who, ID: session.NewID(), Attempt: b.ID, Begun: b.Begun, Limits: h.Limits,
+		ConnectionEpoch: c.Epoch, ConnectionVersion: c.Version, // of the copy that the answer was held against
 		IP: v.ip(), UserAgent: agent(v.UserAgent()), RequestID: RequestID(ctx),
 	}
 	had, old, owned := v.owned()

@@ -163,6 +163,13 @@ func (v *visit) foreign() bool {
 	return site == "cross-site" || site == "same-site"
 }
 
+// unseen reports that another site's page loads this one as an image, a frame or a script. Nobody sees it, and the session
+// cookie is left behind: an attempt begun so would know nothing of the session in use.
+func (v *visit) unseen() bool {
+	dest := v.Header.Get("Sec-Fetch-Dest")
+	return v.foreign() && dest != "" && dest != "document"
+}
+
 // ip is the client's address without a port.
 func (v *visit) ip() string {
 	if ap, err := netip.ParseAddrPort(v.RemoteAddr); err == nil {

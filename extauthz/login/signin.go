@@ -38,6 +38,10 @@ func (h *Handler) login(w http.ResponseWriter, v *visit) {
 		h.twice(w, v)
 		return
 	}
+	if v.unseen() {
+		h.Page(w, Refusal{Status: http.StatusBadRequest, Code: invalidRequest, Message: "Sign-in opens in a window of its own, not inside another site's page.", DecisionID: RequestID(v.Context())})
+		return
+	}
 	q := ask{returnTo: httpreq.ReturnPath(v.get("return_to")), hint: hint(v.get("login_hint")), change: v.get("switch") == "1"}
 	_, named := v.target.Query.Get("connection")
 	q.again, q.test = v.get("again"), v.get("test")

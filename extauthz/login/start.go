@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tracio-ai/ssogate/extauthz/internal/httpreq"
+	"github.com/tracio-ai/ssogate/extauthz/session"
 	"github.com/tracio-ai/ssogate/idp"
 	"github.com/tracio-ai/ssogate/idp/tenant"
 )
@@ -32,6 +33,7 @@ type wanted struct {
 	test     *[16]byte // of a connection's test: its id
 	by       bool      // the gate begins it by itself, which it may do now and then only
 	instead  string    // the handle of the attempt it takes the place of
+	over     session.Hash
 }
 
 // Start answers a navigation that has to sign in first, or again where ask says how: straight to the identity provider
@@ -129,6 +131,9 @@ func (h *Handler) toProvider(w http.ResponseWriter, v *visit, c idp.Connection, 
 	}
 	if f.choose && want.ask.Prompt == "" {
 		want.ask.Prompt = chooseAccount(c.Provider)
+	}
+	if v.Live {
+		want.over = v.Session.Hash // its cookie came along: whoever had to be asked was asked
 	}
 	made, err := h.newAttempt(f, c, want)
 	if err != nil {
