@@ -75,7 +75,7 @@ type connectionCreateCmd struct {
 	Name             string          `help:"What the sign-in page calls it." placeholder:"TEXT"`
 	GroupsClaim      string          `name:"groups-claim" help:"Claim or attribute that lists a person's groups. Default: the provider's usual one." placeholder:"CLAIM"`
 	Join             string          `enum:",external_id,user_name,none" default:"" help:"How people who sign in meet those whom SCIM made: external_id, user_name or none. Default: as the provider does for a tenant's first connection, none for further ones." placeholder:"RULE"`
-	JoinClaim        string          `name:"join-claim" help:"With --join external_id: the claim that carries what SCIM sends as externalId. Default: sub (Okta), oid (Entra)." placeholder:"CLAIM"`
+	JoinClaim        string          `name:"join-claim" help:"With --join external_id: the claim or attribute that carries what SCIM sends as externalId. Default: sub (Okta over OIDC), oid or objectidentifier (Entra)." placeholder:"CLAIM"`
 	Scope            []string        `help:"Scopes to ask for, in place of the provider's usual ones; repeat for more." placeholder:"SCOPE"`
 	Source           samlSourceFlags `embed:""`
 	SAML             samlFlags       `embed:""`

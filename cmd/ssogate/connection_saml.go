@@ -105,7 +105,14 @@ func (f samlSourceFlags) fetch(a *app, c Config, s *idp.SAMLSettings) ([]string,
 // unread says why metadata could not be taken from an address, and what to do.
 func unread(from string, err error) error {
 	if bad, ok := errors.AsType[*idp.Error](err); ok {
-		return hinted(strings.TrimSpace(bad.Hint+"\n\tA downloaded file does as well: --saml-metadata FILE."), "read metadata from %s: %s", from, bad)
+		hint := bad.Hint
+		switch {
+		case strings.HasPrefix(from, "http://") && bad.Code == idp.CodeSAMLConfig:
+			hint = "Write the address with https://."
+		case strings.Contains(bad.Error(), "egress-address"):
+			hint = "A provider in a private network has to be let through in the configuration: egress: {allow: [10.0.0.0/8]}."
+		}
+		return hinted(strings.TrimSpace(hint+"\n\tA downloaded file does as well: --saml-metadata FILE."), "read metadata from %s: %s", from, bad)
 	}
 	return fmt.Errorf("read metadata from %s: %w", from, err)
 }
@@ -157,7 +164,8 @@ func (cmd connectionCreateCmd) runSAML(a *app) error {
 		return err
 	}
 	if !cmd.Source.given() {
-		return misused("add --saml-metadata URL or FILE", "protocol saml wants the identity provider's metadata")
+		return misused(fmt.Sprintf("add --saml-metadata URL or FILE. A provider that wants our addresses first: ssogate saml guide --tenant %s --provider %s %s",
+			conn.Tenant, first(string(conn.Provider), "NAME"), conn.ID), "protocol saml wants the identity provider's metadata")
 	}
 	if err := cmd.onlySAML(); err != nil {
 		return err
@@ -217,6 +225,10 @@ func (cmd connectionCreateCmd) settle(a *app, c Config, conn *idp.Connection) ([
 		return nil, fmt.Errorf("make keys: %w", err)
 	}
 	conn.SAML = s
+	if other := guessProvider(s.IdP.EntityID); other != conn.Provider && other != idp.Generic {
+		warnings = append(warnings, fmt.Sprintf("The metadata looks like %s's. If it is, delete this connection and make it with --provider %s, which knows its attribute names and its menus.",
+			defaultName(other), other))
+	}
 	return append(warnings, concerns(conn.Provider, s)...), nil
 }
 

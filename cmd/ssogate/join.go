@@ -14,7 +14,7 @@ type connectionJoinCmd struct {
 	Connection string `arg:"" help:"The connection."`
 	Tenant     string `required:"" help:"The tenant." placeholder:"ID"`
 	Rule       string `required:"" enum:"external_id,user_name,none" help:"external_id (and where that finds nobody, the user name), user_name or none." placeholder:"RULE"`
-	Claim      string `help:"With external_id: the claim that carries what SCIM sends as externalId. Default: sub (Okta), oid (Entra)." placeholder:"CLAIM"`
+	Claim      string `help:"With external_id: the claim or attribute that carries what SCIM sends as externalId. Default: sub (Okta over OIDC), oid or objectidentifier (Entra)." placeholder:"CLAIM"`
 }
 
 // Run sets a connection's join rule. Links that exist stay: the rule is for sign-ins that know nobody yet.

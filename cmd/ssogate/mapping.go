@@ -45,7 +45,7 @@ type mappingCreateCmd struct {
 	Tenant     string `required:"" help:"The tenant." placeholder:"ID"`
 	Role       string `required:"" help:"A role of the policy, such as Viewer." placeholder:"ROLE"`
 	Group      string `xor:"of" required:"" help:"Everyone in this group: its name, or its id where the provider sends ids (Entra)." placeholder:"GROUP"`
-	Claim      string `xor:"of" required:"" help:"Everyone whose claim holds this value." placeholder:"NAME=VALUE"`
+	Claim      string `xor:"of" required:"" help:"Everyone whose claim, or SAML attribute by its exact name, holds this value. Attributes that are mapped to groups, e-mail or names do not count." placeholder:"NAME=VALUE"`
 	User       string `xor:"of" required:"" help:"One person, by user id." placeholder:"ID"`
 	Connection string `help:"Only for sessions of this connection. Default: all." placeholder:"ID"`
 }

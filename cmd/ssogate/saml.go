@@ -13,6 +13,7 @@ import (
 )
 
 type samlCmd struct {
+	Guide       samlGuideCmd       `cmd:"" help:"Print what to enter at the provider: of a connection, or before there is one."`
 	Metadata    samlMetadataCmd    `cmd:"" help:"Print our metadata for a connection, as the provider takes it."`
 	Certificate samlCertificateCmd `cmd:"" help:"Print our certificate for a connection, as PEM."`
 	Refresh     samlRefreshCmd     `cmd:"" help:"Read the provider's metadata again, now."`
