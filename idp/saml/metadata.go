@@ -237,6 +237,8 @@ func (e entity) role() (roleXML, error) {
 	}
 }
 
+const noSLO = "The metadata's address for signing out cannot be used, so people are signed out here alone."
+
 // endpoints are where the role takes requests. One that cannot be used is as good as none; of signing on that is a fault.
 func (r roleXML) endpoints() (e idp.SAMLEndpoints, warnings []string, err error) {
 	sso, fault := preferred(r.SSO)
@@ -248,7 +250,7 @@ func (r roleXML) endpoints() (e idp.SAMLEndpoints, warnings []string, err error)
 	}
 	slo, fault := preferred(r.SLO)
 	if slo.url == "" && fault != nil {
-		warnings = append(warnings, "The metadata's address for signing out cannot be used, so people are signed out here alone.")
+		warnings = append(warnings, noSLO)
 	}
 	return idp.SAMLEndpoints{
 		SSOURL: sso.url, SSOBinding: sso.binding,

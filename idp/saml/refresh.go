@@ -103,7 +103,26 @@ func readSigned(have idp.SAMLIdP, document []byte, s idp.SAMLSettings, now time.
 		document = signed
 	}
 	fresh, warnings, err = ParseMetadata(document, have.EntityID, now)
+	if err == nil {
+		err = sound(s.MetadataURL, &fresh.Endpoints, &warnings)
+	}
 	return fresh, warnings, by, err
+}
+
+// sound keeps addresses without TLS out, which no use of them would accept: what is known works better. Only metadata that
+// itself came over http, and so from this machine, may name them. Signing out can be done without; signing in cannot.
+func sound(from string, e *idp.SAMLEndpoints, warnings *[]string) error {
+	insecure := strings.HasPrefix(from, "http://")
+	if err := checkURL(e.SSOURL, insecure); err != nil {
+		return unusable("no-sso", "The metadata names no https address to sign on at, by redirect or POST. "+metadataHint, fmt.Errorf("address to sign on at %w", err))
+	}
+	for _, address := range addresses(idp.SAMLEndpoints{SLOURL: e.SLOURL, SLOResponseURL: e.SLOResponseURL}) {
+		if checkURL(address, insecure) != nil {
+			e.SLOURL, e.SLOResponseURL, e.SLOBinding = "", "", ""
+			*warnings = append(*warnings, noSLO)
+		}
+	}
+	return nil
 }
 
 // signedMetadata returns the bytes of a document that an active key vouches for, and the key. A signature that does not

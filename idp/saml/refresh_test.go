@@ -233,6 +233,7 @@ func TestEndpointsOnAnotherHostWaitForAnAdmin(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := newRollover(t)
 			r.settings.KeyRollover = c.auto
+			r.settings.MetadataURL = "http://127.0.0.1/metadata" // of somebody's own machine, or http is refused at once
 			before := r.settings.IdP.Endpoints
 			o := idptest.MetadataOptions{Keys: []idptest.SAMLKey{r.old}, SSO: c.sso, SLO: c.slo}
 			if c.sign {
@@ -258,12 +259,36 @@ func TestEndpointsOnAnotherHostWaitForAnAdmin(t *testing.T) {
 
 func TestHostThatFallsBackToHTTPIsAnother(t *testing.T) {
 	r := newRollover(t)
+	r.settings.MetadataURL = "http://localhost:8443/metadata"
 	r.settings.IdP.Endpoints = idp.SAMLEndpoints{SSOURL: "https://localhost:8443/sso", SSOBinding: idp.BindingRedirect, SLOURL: "https://localhost:8443/slo", SLOBinding: idp.BindingRedirect}
 	if rep := r.fetch(idptest.MetadataOptions{Keys: []idptest.SAMLKey{r.old}, SSO: "https://localhost:8443/v2", SLO: "https://localhost:8443/slo"}); rep.Waiting {
 		t.Error("the same host waits")
 	}
 	if rep := r.fetch(idptest.MetadataOptions{Keys: []idptest.SAMLKey{r.old}, SSO: "http://localhost:8443/sso", SLO: "http://localhost:8443/slo"}); !rep.Waiting {
 		t.Error("http in place of https is taken")
+	}
+}
+
+// What no use would accept must not take the place of what works, whoever vouches for it.
+func TestAddressesWithoutTLSAreNotTaken(t *testing.T) {
+	r := newRollover(t)
+	r.settings.MetadataURL, r.settings.KeyRollover = "https://idp.example/metadata", idp.RolloverAuto
+	have := r.settings.IdP
+	doc, err := r.idp.Metadata(idptest.MetadataOptions{Keys: []idptest.SAMLKey{r.old, r.new}, SSO: "http://127.0.0.1/sso", SignWith: &r.old})
+	if err != nil {
+		t.Fatal(err)
+	}
+	next, _, err := saml.Merge(have, doc, r.settings, r.now)
+	if reason(err) != "idp-metadata/no-sso" || next.Endpoints != have.Endpoints || next.FetchError != "idp-metadata" || len(next.Keys) != 1 {
+		t.Errorf("%s, %+v", reason(err), next)
+	}
+	rep := r.fetch(idptest.MetadataOptions{Keys: []idptest.SAMLKey{r.old}, SLO: "http://127.0.0.1/slo", SignWith: &r.old})
+	got := r.settings.IdP.Endpoints
+	if got.SSOURL != have.Endpoints.SSOURL || got.SLOURL != "" || got.SLOBinding != "" || len(rep.Warnings) != 1 {
+		t.Errorf("endpoints %+v, warnings %q", got, rep.Warnings)
+	}
+	if problems := saml.Validate(r.settings, false); len(problems) > 0 {
+		t.Errorf("what was taken cannot be used: %v", problems)
 	}
 }
 
