@@ -265,7 +265,11 @@ func (h *Handler) end(w http.ResponseWriter, v *visit, b returning, subject stri
 		return
 	}
 	if counts(code) {
-		h.failures.add(v.source(), b.connection.ID, h.Now())
+		what := stray
+		if b.ID != [16]byte{} {
+			what = awaited
+		}
+		h.failures.add(v.source(), b.connection.ID, what, h.Now())
 	}
 	h.report(b, string(code))
 	h.refused(w, v, b.connection, b.landing(), subject, err)

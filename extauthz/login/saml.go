@@ -17,15 +17,18 @@ import (
 // chooses connection and keys, never what the response says; the attempt comes from a sealed cookie of this browser.
 func (h *Handler) acs(w http.ResponseWriter, v *visit) {
 	c, connector, ok := h.addressed(w, v, (*Handler).connection)
-	if !ok || h.throttled(w, v, c, true) || !h.readBody(w, v) {
+	if !ok || !h.readBody(w, v) {
 		return
 	}
-	v.byTwin = true
+	v.useTwin()
+	a, found := h.carried(v, relayState(v.posted))
+	if h.throttled(w, v, c, h.expects(v, c, a)) {
+		return
+	}
 	if err := h.acrossSites(v.Context(), v); err != nil {
 		h.fault(w, v.Request, err)
 		return
 	}
-	a, found := h.carried(v, relayState(v.posted))
 	if !found {
 		id, err := pick(v, c, connector)
 		switch {
@@ -39,9 +42,7 @@ func (h *Handler) acs(w http.ResponseWriter, v *visit) {
 		a, found = h.requested(v, id)
 	}
 	if !found || !a.signsIn() {
-		if !h.throttled(w, v, c, false) {
-			h.lost(w, v, c, "")
-		}
+		h.lost(w, v, c, "")
 		return
 	}
 	b := returning{attempt: a, connection: c}
@@ -127,9 +128,7 @@ func (h *Handler) lost(w http.ResponseWriter, v *visit, c idp.Connection, handle
 // accepted: whoever makes someone else's browser post one would sign them in to an account of their choosing.
 func (h *Handler) unsolicited(w http.ResponseWriter, v *visit, c idp.Connection) {
 	if c.SAML.IdPInitiated == idp.InitiatedBounce {
-		if !h.throttled(w, v, c, false) {
-			h.homeward(w, v, c, "") // thrown away; the provider's own session answers the request that follows
-		}
+		h.homeward(w, v, c, "") // thrown away; the provider's own session answers the request that follows
 		return
 	}
 	h.end(w, v, h.unknown(c), "", &idp.Error{
@@ -193,10 +192,17 @@ func (h *Handler) resume(w http.ResponseWriter, v *visit, c idp.Connection, agai
 	h.toProvider(w, v, c, want)
 }
 
+// expects tells a message that answers attempt a, which the browser brought along, from one that nobody here waits for.
+func (h *Handler) expects(v *visit, c idp.Connection, a attempt) message {
+	if a.signsIn() && a.Tenant == c.Tenant && a.Connection == c.ID && a.fresh(h.Now()) && a.of(v.flow) {
+		return awaited
+	}
+	return stray
+}
+
 // throttled answers for a client whose messages keep failing, or for a connection whose do, and reports that it has.
-// awaited: this browser may have an attempt the message answers.
-func (h *Handler) throttled(w http.ResponseWriter, v *visit, c idp.Connection, awaited bool) bool {
-	wait := h.failures.wait(v.source(), c.ID, awaited, h.Now())
+func (h *Handler) throttled(w http.ResponseWriter, v *visit, c idp.Connection, what message) bool {
+	wait := h.failures.wait(v.source(), c.ID, what, h.Now())
 	if wait <= 0 {
 		return false
 	}

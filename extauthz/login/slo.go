@@ -70,7 +70,7 @@ func (h *Handler) slo(w http.ResponseWriter, v *visit) {
 		h.nowhere(w, v)
 		return
 	}
-	if h.throttled(w, v, c, true) || !h.readBody(w, v) {
+	if h.throttled(w, v, c, signOut) || !h.readBody(w, v) {
 		return
 	}
 	ctx, cancel := callContext(v.Context())
@@ -157,7 +157,7 @@ func (h *Handler) leftBehind(w http.ResponseWriter, v *visit, says string) {
 // sloRefused notes a message of single logout that was not believed.
 func (h *Handler) sloRefused(ctx context.Context, v *visit, c idp.Connection, err error) {
 	if counts(idp.CodeOf(err)) {
-		h.failures.add(v.source(), c.ID, h.Now())
+		h.failures.add(v.source(), c.ID, signOut, h.Now())
 	}
 	h.noteRefusal(ctx, v, c, audit.SignOutRefused, "", err)
 }

@@ -17,43 +17,68 @@ const (
 	failuresPerAddress    = 20
 	failuresPerConnection = 200
 	failureWindow         = time.Minute
-	failureWindows        = 16384 // addresses, and connections, counted at once
+	failureWindows        = 16384 // senders, and connections, counted at once
 )
+
+// message is what a message of SAML is to this browser, as far as that shows before it is verified.
+type message int
+
+const (
+	stray   message = iota // it answers no attempt of this browser: anybody's page can have anybody's browser post one
+	awaited                // it answers one
+	signOut                // it is of single logout, which needs no cookie
+)
+
+// sender is whose failures are counted together. Strays of one address are: of which connection they are is their sender's
+// choice. What is awaited is counted by connection, for a provider learns of the attempts that it is sent, and must not be
+// able to keep others from theirs.
+type sender struct {
+	from netip.Prefix
+	what message
+	over idp.ConnectionID // not of strays
+}
+
+func sends(from netip.Prefix, c idp.ConnectionID, what message) sender {
+	if what == stray {
+		c = ""
+	}
+	return sender{from, what, c}
+}
 
 // failures counts messages of SAML that did not verify. The zero value is ready.
 type failures struct {
 	mu           sync.Mutex
-	byAddress    map[netip.Prefix]window
+	bySender     map[sender]window
 	byConnection map[idp.ConnectionID]window
 }
 
 // wait is how long a message from an address over a connection is not looked at; 0 lets it through. One that answers an
-// attempt of this browser, from an address that has not failed, is looked at however many others fail: strangers must
-// not be able to keep a company out.
-func (f *failures) wait(from netip.Prefix, c idp.ConnectionID, awaited bool, now time.Time) time.Duration {
+// attempt of this browser, or asks for a sign-out, from an address that has not failed is looked at however many others
+// fail: strangers must not be able to keep a company out, or its people in.
+func (f *failures) wait(from netip.Prefix, c idp.ConnectionID, what message, now time.Time) time.Duration {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	address, failed := f.byAddress[from]
-	failed = failed && !over(address, now)
-	if failed && address.rows >= failuresPerAddress {
-		return address.began.Add(failureWindow).Sub(now)
+	own, failed := f.bySender[sends(from, c, what)]
+	failed = failed && !over(own, now)
+	if failed && own.rows >= failuresPerAddress {
+		return own.began.Add(failureWindow).Sub(now)
 	}
 	connection := f.byConnection[c]
-	if connection.rows >= failuresPerConnection && !over(connection, now) && (failed || !awaited) {
+	if connection.rows >= failuresPerConnection && !over(connection, now) && (failed || what == stray) {
 		return connection.began.Add(failureWindow).Sub(now)
 	}
 	return 0
 }
 
 // add counts one failure.
-func (f *failures) add(from netip.Prefix, c idp.ConnectionID, now time.Time) {
+func (f *failures) add(from netip.Prefix, c idp.ConnectionID, what message, now time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.byAddress == nil {
-		f.byAddress, f.byConnection = map[netip.Prefix]window{}, map[idp.ConnectionID]window{}
+	if f.bySender == nil {
+		f.bySender, f.byConnection = map[sender]window{}, map[idp.ConnectionID]window{}
 	}
 	if from.IsValid() {
-		count(f.byAddress, from, now)
+		count(f.bySender, sends(from, c, what), now)
 	}
 	count(f.byConnection, c, now)
 }

@@ -15,7 +15,11 @@ import (
 
 // from posts a form from an address.
 func (b *browser) from(address string, form url.Values) *http.Response {
-	r := httptest.NewRequest(http.MethodPost, acsPath, strings.NewReader(form.Encode()))
+	return b.fromTo(acsPath, address, form)
+}
+
+func (b *browser) fromTo(path, address string, form url.Values) *http.Response {
+	r := httptest.NewRequest(http.MethodPost, path, strings.NewReader(form.Encode()))
 	r.RemoteAddr = address
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	var pairs []string
@@ -38,6 +42,14 @@ func TestAddressThatFailsIsNotListenedToForAMinute(t *testing.T) {
 		if resp := w.browser().from("198.51.100.7", forged); resp.StatusCode != http.StatusForbidden {
 			t.Fatalf("failure %d: %d", i, resp.StatusCode)
 		}
+		own := w.browser() // what answers an attempt is counted apart
+		_, relay := requested(t, own.open("/auth/login?connection=acme-saml"))
+		if resp := own.from("198.51.100.7", url.Values{"SAMLResponse": {"!saml-signature"}, "RelayState": {relay}}); resp.StatusCode != http.StatusForbidden {
+			t.Fatalf("failure %d of an attempt's: %d", i, resp.StatusCode)
+		}
+	}
+	if resp := w.browser().from("198.51.100.7", forged); resp.StatusCode != http.StatusTooManyRequests {
+		t.Errorf("one more without an attempt: %d", resp.StatusCode)
 	}
 	w.pass(20 * time.Second)
 	resp := b.from("198.51.100.7", good)
@@ -51,6 +63,46 @@ func TestAddressThatFailsIsNotListenedToForAMinute(t *testing.T) {
 	if resp := b.from("198.51.100.7", good); resp.Header.Get("Location") != origin+"/events" {
 		t.Errorf("a minute later: %d", resp.StatusCode)
 	}
+}
+
+// A page that people of an office look at can have their browsers post whatever it likes, but not what answers an attempt:
+// it must not keep the office out.
+func TestOtherSitesPagesDoNotKeepAnOfficeOut(t *testing.T) {
+	w := newSAMLWorld(t)
+	b, evil := w.browser(), w.browser()
+	good := samlAnswer(t, b.open("/auth/login?connection=acme-saml&return_to=/events"), "alice")
+	for range 2 * failuresPerAddress {
+		w.browser().from("198.51.100.7", forged)
+		sloFrom(w, "198.51.100.7")
+		// A provider of their own learns of the attempts that it is sent, and of no others.
+		at := location(t, evil.open("/auth/login?connection=beta-saml")).Query().Get("RelayState")
+		evil.fromTo("/auth/callback/saml/beta-saml", "198.51.100.7", url.Values{"SAMLResponse": {"!saml-signature"}, "RelayState": {at}})
+	}
+	if resp := b.from("198.51.100.7", good); resp.Header.Get("Location") != origin+"/events" {
+		t.Errorf("a person who was sent there: %d", resp.StatusCode)
+	}
+}
+
+// Somebody who was removed, or wants another person to stay signed in, must not be able to keep sign-outs away.
+func TestStrangersWhoFailDoNotKeepSignOutsAway(t *testing.T) {
+	w := newSAMLWorld(t)
+	for i := range failuresPerConnection {
+		w.browser().from(fmt.Sprintf("198.51.%d.%d", i/100, i%100), forged)
+		w.browser().from("203.0.113.7", forged)
+	}
+	if resp := sloFrom(w, "203.0.113.7"); resp.StatusCode == http.StatusTooManyRequests {
+		t.Error("a message of sign-out was not looked at")
+	}
+	for range failuresPerAddress {
+		sloFrom(w, "203.0.113.8")
+	}
+	if resp := sloFrom(w, "203.0.113.8"); resp.StatusCode != http.StatusTooManyRequests {
+		t.Errorf("sign-outs that fail are listened to without end: %d", resp.StatusCode)
+	}
+}
+
+func sloFrom(w *world, address string) *http.Response {
+	return w.browser().fromTo("/auth/saml/acme-saml/slo", address, url.Values{"SAMLRequest": {"!saml-signature"}})
 }
 
 func TestSuccessesNeverCountAgainstAnOffice(t *testing.T) {
@@ -115,15 +167,15 @@ func TestFailureCountsAreBounded(t *testing.T) {
 		return netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 32)
 	}
 	for i := range failureWindows + 100 {
-		f.add(at(i), idp.ConnectionID(fmt.Sprint(i)), now)
+		f.add(at(i), idp.ConnectionID(fmt.Sprint(i)), awaited, now)
 	}
-	if len(f.byAddress) != failureWindows || len(f.byConnection) != failureWindows {
-		t.Errorf("%d addresses, %d connections", len(f.byAddress), len(f.byConnection))
+	if len(f.bySender) != failureWindows || len(f.byConnection) != failureWindows {
+		t.Errorf("%d addresses, %d connections", len(f.bySender), len(f.byConnection))
 	}
 	now = now.Add(failureWindow)
-	f.add(at(0), "c", now)
-	f.add(at(failureWindows+200), "d", now)
-	if len(f.byAddress) > failureWindows || f.byAddress[at(failureWindows+200)].rows != 1 {
-		t.Errorf("%d addresses", len(f.byAddress))
+	f.add(at(0), "c", stray, now)
+	f.add(at(failureWindows+200), "d", stray, now)
+	if len(f.bySender) > failureWindows || f.bySender[sender{from: at(failureWindows + 200)}].rows != 1 {
+		t.Errorf("%d addresses", len(f.bySender))
 	}
 }

@@ -95,12 +95,17 @@ func setCrossSite(w http.ResponseWriter, name, value string, maxAge time.Duratio
 	w.Header().Add("Set-Cookie", c.String())
 }
 
-// acrossSites makes up for the cookies that another site's POST leaves behind: the twin stands for the flow cookie, and
-// says which session the browser has. A session cookie that came along knows better.
-func (h *Handler) acrossSites(ctx context.Context, v *visit) error {
+// useTwin makes up for the cookies that another site's POST leaves behind: the twin stands for the flow cookie.
+func (v *visit) useTwin() {
+	v.byTwin = true
 	if v.twin.flow.opens {
 		v.flow = v.twin.flow
 	}
+}
+
+// acrossSites finds the session that the browser has by what the twin says of it. A session cookie that came along knows
+// better.
+func (h *Handler) acrossSites(ctx context.Context, v *visit) error {
 	if v.Opens || v.twin.tenant == "" || h.Holder == nil {
 		return nil
 	}
