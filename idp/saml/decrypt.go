@@ -8,6 +8,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"errors"
+	"slices"
 
 	"github.com/beevik/etree"
 
@@ -62,6 +63,7 @@ type envelope struct {
 	data    []byte // encrypted
 	plain   bool   // OAEP with SHA-1 throughout, the only kind gosaml2 reads as the standard does
 	cert    []byte // DER of the certificate the key is said to be for
+	chain   bool   // several of them, of which gosaml2 reads the last
 	spaced  bool   // base64 with blanks, which gosaml2 does not read
 	by      decryptionKey
 }
@@ -178,7 +180,9 @@ func readEnvelope(el *etree.Element) (envelope, error) {
 		return e, err
 	}
 	_, e.cert = readKeyInfo(encrypted)
-	e.spaced = blanks(cipherText(encrypted)) || blanks(cipherText(data))
+	named := certificateTexts(encrypted)
+	e.chain = len(named) > 1
+	e.spaced = slices.ContainsFunc(append(named, cipherText(encrypted), cipherText(data)), blanks)
 	return e, nil
 }
 

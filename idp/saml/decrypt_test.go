@@ -33,6 +33,29 @@ func TestEncryptedAssertionsAreOpened(t *testing.T) {
 	}
 }
 
+// gosaml2 reads the last certificate beside the encrypted key, and no blanks in it. A provider that writes them is no
+// reason to raise the alarm.
+func TestCertificatesBesideTheKeyAreNoDisagreement(t *testing.T) {
+	key, stranger := newSPKey(t), newSPKey(t)
+	const open = "<ds:X509Certificate>"
+	second := open + base64.StdEncoding.EncodeToString(stranger.Certificate) + "</ds:X509Certificate></ds:X509Data>"
+	for want, edit := range map[string][2]string{
+		"agree":                          {open, open + "\n"},
+		"skipped spaced-base64":          {open, open + "\n  "},
+		"skipped encryption-certificate": {"</ds:X509Data>", second},
+	} {
+		r := newRP(t, idptest.SAMLOptions{})
+		r.encrypt(key)
+		r.admit(func(o *idptest.RespondOptions) {
+			o.Encryption.KeyInfo, o.Sign = true, idptest.SignAssertion
+			o.AfterSigning = func(xml string) string { return strings.Replace(xml, edit[0], edit[1], 1) }
+		})
+		if r.opinions[0] != want {
+			t.Errorf("opinions %q, want %s", r.opinions, want)
+		}
+	}
+}
+
 func TestBothOfOurKeysDecrypt(t *testing.T) {
 	current, next := newSPKey(t), newSPKey(t)
 	r := newRP(t, idptest.SAMLOptions{})

@@ -128,7 +128,7 @@ func opaque(e *envelope) string {
 		return "oaep-digest"
 	case e.content.cbc && e.content.size == 24:
 		return "aes192-cbc"
-	case len(e.cert) > 0 && !bytes.Equal(e.cert, e.by.cert):
+	case e.chain, len(e.cert) > 0 && !bytes.Equal(e.cert, e.by.cert):
 		return "encryption-certificate"
 	case e.spaced:
 		return "spaced-base64"

@@ -236,22 +236,25 @@ func readReference(info *etree.Element, id string) (reference, error) {
 
 // readKeyInfo reads the first certificate that a signature brings, to explain refusals and to tell what gosaml2 can judge.
 func readKeyInfo(sig *etree.Element) (present bool, cert []byte) {
-	info := child(sig, nsDSig, "KeyInfo")
-	if info == nil {
-		return false, nil
-	}
-	var all []*etree.Element
-	for _, data := range children(info, nsDSig, "X509Data") {
-		all = append(all, children(data, nsDSig, "X509Certificate")...)
-	}
+	all := certificateTexts(sig)
 	if len(all) == 0 {
-		return true, nil
+		return child(sig, nsDSig, "KeyInfo") != nil, nil
 	}
-	der, err := decodeBase64(text(all[0]))
+	der, err := decodeBase64(all[0])
 	if err != nil {
 		return true, nil
 	}
 	return true, der
+}
+
+// certificateTexts lists the certificates in the KeyInfo of a signature or an encrypted key.
+func certificateTexts(el *etree.Element) (all []string) {
+	for _, data := range children(child(el, nsDSig, "KeyInfo"), nsDSig, "X509Data") {
+		for _, c := range children(data, nsDSig, "X509Certificate") {
+			all = append(all, text(c))
+		}
+	}
+	return all
 }
 
 // detach copies el out of its document, with every namespace in scope declared on the copy. The empty context counts no
