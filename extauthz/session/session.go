@@ -198,7 +198,7 @@ type Revocation struct {
 	// NameID names a person as their provider does, and wants Connection: those of the same value are ended, less those
 	// whose format or qualifiers are others, where both sides have them (SAML 2.0 Core §3.3.4).
 	NameID         *idp.NameID
-	SessionIndexes []string   // with NameID: only the sessions of these; none: all of them
+	SessionIndexes []string   // with NameID: only the sessions of these, and those that have no index; none: all of them
 	Once           []idp.Once // burnt in the same transaction; wants Connection
 }
 

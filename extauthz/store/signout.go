@@ -93,7 +93,7 @@ func (t *tx) signOut(ctx context.Context, id tenant.ID, r session.Revocation, wh
 		if err != nil {
 			return err
 		}
-		if sameName(have, *r.NameID) && (len(r.SessionIndexes) == 0 || slices.Contains(r.SessionIndexes, index)) {
+		if sameName(have, *r.NameID) && covers(r.SessionIndexes, index) {
 			hashes = append(hashes, hash)
 		}
 		return nil
@@ -107,6 +107,12 @@ func (t *tx) signOut(ctx context.Context, id tenant.ID, r session.Revocation, wh
 		}
 	}
 	return len(hashes), nil
+}
+
+// covers reports that a sign-out of these indexes covers a session. One that was given none cannot be named by any: which of
+// the provider's sessions it belongs to nobody knows, so it ends with all of them.
+func covers(indexes []string, index string) bool {
+	return len(indexes) == 0 || index == "" || slices.Contains(indexes, index)
 }
 
 // sameName compares format and qualifiers where both sides have them. A format that is not specified is none
@@ -130,20 +136,28 @@ const signedOut = "signed-out"
 const keepSignOut = 15 * time.Minute
 
 // signOutKey names a person's sessions of one index; of all of them where index is empty.
-func signOutKey(n idp.NameID, index string) string {
-	sum := sha256.Sum256([]byte(nameIDHash(n) + "/" + index))
+func signOutKey(n idp.NameID, index string) string { return signOutHash(n, "/"+index) }
+
+// anySignOutKey names those that have no index, which end with any.
+func anySignOutKey(n idp.NameID) string { return signOutHash(n, "*") }
+
+func signOutHash(n idp.NameID, what string) string {
+	sum := sha256.Sum256([]byte(nameIDHash(n) + what))
 	return hex.EncodeToString(sum[:])
 }
 
 func (t *tx) rememberSignOut(ctx context.Context, id tenant.ID, r session.Revocation) error {
-	indexes := r.SessionIndexes
-	if len(indexes) == 0 {
-		indexes = []string{""}
+	keys := []string{anySignOutKey(*r.NameID)}
+	if len(r.SessionIndexes) == 0 {
+		keys = append(keys, signOutKey(*r.NameID, ""))
 	}
-	for _, index := range indexes {
+	for _, index := range r.SessionIndexes {
+		keys = append(keys, signOutKey(*r.NameID, index))
+	}
+	for _, key := range keys {
 		_, err := t.exec(ctx, `INSERT INTO seen (tenant, connection, kind, hash, expires) VALUES ($1, $2, $3, $4, $5)
 			ON CONFLICT (tenant, connection, kind, hash) DO UPDATE SET expires = GREATEST(seen.expires, excluded.expires)`,
-			id, r.Connection, signedOut, signOutKey(*r.NameID, index), micros(t.at.Add(keepSignOut)))
+			id, r.Connection, signedOut, key, micros(t.at.Add(keepSignOut)))
 		if err != nil {
 			return fmt.Errorf("remember sign-out: %w", err)
 		}
@@ -158,9 +172,13 @@ func (t *tx) signedOutMeanwhile(ctx context.Context, in session.SignIn) error {
 	if i.NameID.Value == "" {
 		return nil
 	}
+	own := signOutKey(i.NameID, i.SID)
+	if i.SID == "" {
+		own = anySignOutKey(i.NameID)
+	}
 	var until sql.NullInt64
 	err := t.QueryRowContext(ctx, "SELECT MAX(expires) FROM seen WHERE tenant = $1 AND connection = $2 AND kind = $3 AND hash IN ($4, $5)",
-		i.Tenant, i.Connection, signedOut, signOutKey(i.NameID, ""), signOutKey(i.NameID, i.SID)).Scan(&until)
+		i.Tenant, i.Connection, signedOut, signOutKey(i.NameID, ""), own).Scan(&until)
 	if err != nil {
 		return fmt.Errorf("read sign-outs: %w", err)
 	}

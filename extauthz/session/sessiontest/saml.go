@@ -85,6 +85,7 @@ func samlPromises() []promise {
 			w.want(t, s, session.Valid)
 		}},
 		{"WhatBeganBeforeASignOutSignsNobodyIn", beganBefore},
+		{"SessionWithoutIndexEndsWithAnyOfItsName", withoutIndex},
 		{"OfFiftyReplaysAtTwoGatesOneSignsIn", func(t *testing.T, w World) {
 			c := w.Tenant(t, "acme", false)
 			i := asserted(c, whole("alice"), "_1")
@@ -232,6 +233,31 @@ func signOutElsewhere(t *testing.T, w World) {
 	}
 	// What is remembered of the sign-out is that connection's alone.
 	w.want(t, w.signIn(t, w.B, asserted(second, name, "_1")), session.Valid)
+}
+
+// withoutIndex: a provider that gave a session no index cannot name it by one. Which of its own sessions it was nobody here
+// knows, so it ends with any: a person who signs in once more is better off than one who believes to be signed out.
+func withoutIndex(t *testing.T, w World) {
+	c := w.Tenant(t, "acme", false)
+	name := whole("alice")
+	before := w.Now()
+	bare, other := w.signIn(t, w.A, asserted(c, name, "")), w.signIn(t, w.A, asserted(c, whole("bob"), ""))
+	w.Advance(time.Second)
+	one := session.Revocation{Connection: c, NameID: &name, SessionIndexes: []string{"_1"}}
+	if n, err := w.B.Revoke(t.Context(), "acme", one); err != nil || n != 1 {
+		t.Errorf("revoked %d, %v", n, err)
+	}
+	w.want(t, bare, session.Revoked)
+	w.want(t, other, session.Valid)
+	in := w.request(asserted(c, name, ""))
+	in.Begun = before
+	_, _, err := w.A.SignIn(t.Context(), in)
+	wantCode(t, err, idp.CodeSAMLAuthn)
+	in = w.request(asserted(c, name, "_2"))
+	in.Begun = before
+	if _, _, err := w.A.SignIn(t.Context(), in); err != nil {
+		t.Errorf("of another index: %v", err)
+	}
 }
 
 // beganBefore: the assertion of an attempt that was under way arrives after its person was signed out.
