@@ -47,8 +47,17 @@ func (s *Store) BeginTest(ctx context.Context, t tenant.ID, c idp.ConnectionID, 
 	if !storable(string(t)) || !storable(string(c)) {
 		return false, nil
 	}
+	// Anybody may ask for any token: only a test that is there is worth a write.
+	var there int
+	err := s.read(ctx, "find connection test", func(ctx context.Context, q querier) error {
+		return q.QueryRowContext(ctx, "SELECT COUNT(*) FROM connection_tests WHERE tenant = $1 AND connection = $2 AND id = $3 AND begun = 0 AND expires > $4",
+			t, c, hex.EncodeToString(id[:]), micros(s.now())).Scan(&there)
+	})
+	if err != nil || there == 0 {
+		return false, err
+	}
 	var n int64
-	err := s.write(ctx, "begin connection test", func(ctx context.Context, w *tx) (err error) {
+	err = s.write(ctx, "begin connection test", func(ctx context.Context, w *tx) (err error) {
 		n, err = w.exec(ctx, "UPDATE connection_tests SET begun = 1 WHERE tenant = $1 AND connection = $2 AND id = $3 AND begun = 0 AND expires > $4",
 			t, c, hex.EncodeToString(id[:]), micros(w.at))
 		return err

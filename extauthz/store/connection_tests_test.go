@@ -87,6 +87,34 @@ func once(t *testing.T, a, b *Store, ask func(*Store) (bool, error)) {
 	}
 }
 
+func TestTestThatIsNotThereCostsNoWrite(t *testing.T) {
+	each(t, func(t *testing.T, d *database) {
+		var writes atomic.Int32
+		o := d.options()
+		o.Observe = func(op string, _ time.Duration) {
+			if op == "begin connection test" {
+				writes.Add(1)
+			}
+		}
+		s := d.openWith(t, o)
+		c := seed(t, s, acme)
+		for range 3 {
+			if ok, err := s.BeginTest(t.Context(), acme, c, [16]byte{1}); ok || err != nil {
+				t.Errorf("%v, %v", ok, err)
+			}
+		}
+		if writes.Load() != 0 {
+			t.Errorf("%d writes", writes.Load())
+		}
+		if err := s.CreateTest(t.Context(), acme, c, [16]byte{1}, d.clock.Now().Add(time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+		if ok, err := s.BeginTest(t.Context(), acme, c, [16]byte{1}); !ok || err != nil || writes.Load() != 1 {
+			t.Errorf("%v, %v, %d writes", ok, err, writes.Load())
+		}
+	})
+}
+
 func TestConnectionTestIsItsConnectionsAlone(t *testing.T) {
 	each(t, func(t *testing.T, d *database) {
 		s := d.open(t)
