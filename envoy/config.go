@@ -84,6 +84,7 @@ type Config struct {
 	TrustedHops uint32  // proxies in front of this one that set X-Forwarded-For; default none
 	AdminSocket string  // unix socket of Envoy's admin interface; default /run/ssogate/envoy-admin.sock
 
+	MaxBody        uint32 // bytes of a request body that go along with a Check; default MaxBody, LargestBody at most
 	MaxHeap        uint64 // bytes of heap at which Envoy sheds load; default 1 GiB
 	MaxConnections int64  // client connections at once; default 10000
 
@@ -112,6 +113,9 @@ func (c Config) withDefaults() Config {
 	if c.TLS.Cert != "" {
 		set(&c.TLS.Secret, filepath.Join(filepath.Dir(c.TLS.Cert), "ssogate-sds.yaml"))
 	}
+	if c.MaxBody == 0 {
+		c.MaxBody = MaxBody
+	}
 	if c.MaxHeap == 0 {
 		c.MaxHeap = gib
 	}
@@ -136,6 +140,9 @@ func (c Config) check() error {
 	}
 	if c.AuthBodies != AuthBodiesCheck && c.AuthBodies != AuthBodiesHTTP {
 		return fmt.Errorf("auth_bodies %q: use check or http", string(c.AuthBodies))
+	}
+	if c.MaxBody < MaxBody || c.MaxBody > LargestBody {
+		return fmt.Errorf("max body %d: use %d to %d bytes", c.MaxBody, MaxBody, LargestBody)
 	}
 	if c.MaxConnections < 0 {
 		return fmt.Errorf("max connections %d: use a positive number", c.MaxConnections)

@@ -78,9 +78,11 @@ const (
 
 // Limits that the rendered config and the gate must agree on.
 const (
-	// MaxBody is the largest request body a Check carries. A signed and encrypted SAML response with a few
-	// hundred groups fits.
+	// MaxBody is the largest request body a Check carries unless Config.MaxBody says otherwise: a SAML response of
+	// 640 KiB, which in base64 with its line breaks escaped becomes half as long again.
 	MaxBody = 983040
+	// LargestBody is the most that Config.MaxBody may say, and that the gate takes: a response of 1 MiB.
+	LargestBody = 1572864
 	// CheckTimeout is how long Envoy waits for a Check: the net under the gate's own, shorter deadlines.
 	CheckTimeout = 15 * time.Second
 	// MaxHeaderKiB and MaxHeaders bound the headers of a request, the gate's own included: past either, Envoy

@@ -214,6 +214,8 @@ func TestConfigsThatCannotBeServedSafelyAreRefused(t *testing.T) {
 		{"too long", func(c *Config) { c.PolicyHeaders = []string{strings.Repeat("x", 65)} }, "header name"},
 		{"both lists", func(c *Config) { c.PolicyHeaders, c.AnyPolicyHeader = []string{"x-team"}, true }, "contradict"},
 		{"target", func(c *Config) { c.Target = "1.35" }, "not supported"},
+		{"small bodies", func(c *Config) { c.MaxBody = MaxBody - 1 }, "use 983040 to 1572864"},
+		{"large bodies", func(c *Config) { c.MaxBody = LargestBody + 1 }, "use 983040 to 1572864"},
 		{"connections", func(c *Config) { c.MaxConnections = -1 }, "positive"},
 		{"plain on https", func(c *Config) { c.Plain = true }, "plain is for http"},
 		{"plain elsewhere", func(c *Config) { c.Plain, c.PublicURL = true, "http://dashboard.tracio.ai" }, "plain is for http"},
@@ -235,6 +237,16 @@ func TestVersionsAreParsedByWholeNumbers(t *testing.T) {
 		got, err := ParseVersion(text)
 		if got != want || (err == nil) != (want != "") {
 			t.Errorf("ParseVersion(%q) = %q, %v; want %q", text, got, err, want)
+		}
+	}
+}
+
+func TestBodiesUnderAuthAreAsLargeAsTheOperatorSays(t *testing.T) {
+	for set, want := range map[uint32]string{0: "max_request_bytes: 983040\n", LargestBody: "max_request_bytes: 1572864\n"} {
+		text, err := Render(with(reference(), func(o *Config) { o.MaxBody = set }))
+		n := strings.Count(string(text), want)
+		if err != nil || n != len(BodyPrefixes())+len(BodyPaths()) || n != strings.Count(string(text), "max_request_bytes:") {
+			t.Errorf("%d: %d times %s, %v", set, n, want, err)
 		}
 	}
 }

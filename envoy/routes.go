@@ -108,7 +108,7 @@ func (b *builder) body(match *routev3.RouteMatch) *routev3.Route {
 		return r
 	}
 	r.TypedPerFilterConfig[filterAuthz] = b.pack(checkSettings(&authzv3.CheckSettings{
-		WithRequestBody: &authzv3.BufferSettings{MaxRequestBytes: MaxBody},
+		WithRequestBody: &authzv3.BufferSettings{MaxRequestBytes: b.MaxBody},
 	}))
 	return r
 }

@@ -19,7 +19,7 @@ const ServiceName = "envoy.service.auth.v3.Authorization"
 // drainTime is how long the gate says NOT_SERVING before it stops taking checks: Envoy asks every 2 s.
 const drainTime = 5 * time.Second
 
-// maxMessage bounds a CheckRequest: 960 KiB of body and 60 KiB of headers, twice over.
+// maxMessage bounds a CheckRequest: 1.5 MiB of body and 60 KiB of headers, more than twice over.
 const maxMessage = 2 << 20
 
 // GRPC is the check listener: ext_authz, its health service, no reflection.

@@ -252,7 +252,7 @@ func (r *Request) readBody(raw *authv3.AttributeContext_HttpRequest) error {
 		return refuse(http.StatusBadRequest, reasonDuplicate, "the request repeats its content-type header")
 	}
 	r.Body = raw.GetBody() + string(raw.GetRawBody())
-	if len(r.Body) > envoy.MaxBody {
+	if len(r.Body) > envoy.LargestBody { // the front end holds them to less, where the operator wants less
 		return refuse(http.StatusRequestEntityTooLarge, reasonBody, "the request's body is too large")
 	}
 	return nil

@@ -34,6 +34,7 @@ type Config struct {
 	DecisionLog DecisionLogConfig
 	Assertion   AssertionConfig
 	Egress      EgressConfig
+	SAML        SAMLConfig
 	Proxy       ProxyConfig
 	Tenants     []TenantConfig
 	lines       map[string]int // of the keys that were given
@@ -90,6 +91,11 @@ type ProxyConfig struct {
 	PolicyHeaders []string
 }
 
+// SAMLConfig holds for all connections over SAML.
+type SAMLConfig struct {
+	MaxResponse int // KiB of a decoded response
+}
+
 // TenantConfig is one declared tenant.
 type TenantConfig struct {
 	Tenant      tenant.Tenant
@@ -124,6 +130,7 @@ func defaults(folder string) Config {
 		Listen:      ListenConfig{Check: "127.0.0.1:9001", HTTP: "127.0.0.1:9002", Ops: "127.0.0.1:9003"},
 		Session:     SessionConfig{Limits: session.Limits{Idle: 30 * time.Minute, Absolute: 12 * time.Hour}},
 		DecisionLog: DecisionLogConfig{Path: "-", Input: "read"},
+		SAML:        SAMLConfig{MaxResponse: leastResponse},
 		Proxy:       ProxyConfig{Dashboard: "127.0.0.1:8000", AuthBodies: "check"},
 	}
 }
@@ -209,6 +216,7 @@ func (c *Config) read(r *reader, top ast.Node) {
 		},
 		"egress":  func(path string, n ast.Node) { c.readEgress(r, path, n) },
 		"envoy":   func(path string, n ast.Node) { c.readProxy(r, path, n) },
+		"saml":    func(path string, n ast.Node) { c.readSAML(r, path, n) },
 		"check":   func(path string, n ast.Node) { c.readCheck(r, path, n) },
 		"tenants": func(path string, n ast.Node) { c.readTenants(r, path, n) },
 	})

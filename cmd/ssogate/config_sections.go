@@ -296,6 +296,27 @@ func (c *Config) readEgress(r *reader, path string, n ast.Node) {
 	})
 }
 
+// The bounds of saml.max_response_kib. Two thirds of the body that Envoy sends along are the response.
+const (
+	leastResponse = envoy.MaxBody / 1536
+	mostResponse  = envoy.LargestBody / 1536
+)
+
+func (c *Config) readSAML(r *reader, path string, n ast.Node) {
+	r.mapping(path, n, fields{"max_response_kib": func(path string, n ast.Node) {
+		s, ok := r.text(path, n)
+		if !ok {
+			return
+		}
+		kib, err := strconv.Atoi(s)
+		if err != nil || kib < leastResponse || kib > mostResponse {
+			r.problem(n, fmt.Sprintf("want a number from %d, the default, to %d", leastResponse, mostResponse), "%s: %s is out of bounds", path, quote(s))
+			return
+		}
+		c.SAML.MaxResponse = kib
+	}})
+}
+
 func (c *Config) readProxy(r *reader, path string, n ast.Node) {
 	p := &c.Proxy
 	file := func(to *string) func(string, ast.Node) {

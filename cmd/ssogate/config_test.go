@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tracio-ai/ssogate/envoy"
 )
 
 // full is every key of the file at once, each with a value that is not its default.
@@ -21,6 +23,7 @@ assertion: {audience: https://api.tracio.ai}
 egress: {allow: [idp.corp.example, 10.1.0.0/16], ca_file: ca.pem}
 envoy: {listen: "0.0.0.0:9443", tls: {cert: c.pem, key: k.pem}, dashboard: "dashboard.internal:8000", streams: [/ws], auth_bodies: http, policy_headers: [x-trace]}
 check: {codec: stock}
+saml: {max_response_kib: 1024}
 tenants:
   - {id: acme, slug: acme-corp, domains: [acme.example], scim: true, group_key: externalId,
      role_mappings: [{kind: group, value: Security, role: Analyst, connection: acme-okta}, {kind: claim, claim: dept, value: it, role: Admin}],
@@ -28,6 +31,26 @@ tenants:
        client_id: 0oa1, client_secret: {env: ACME_SECRET}, scopes: [openid, groups], claims: {groups: teams}, join: external_id, join_claim: employee,
        max_age: 1h, prompt: login, enabled: false, shared_callback: true, extra: {domain_hint: acme.example}}]}
 `
+
+// TestLargestResponseIsBounded: Envoy's limit and the gate's come from one number.
+func TestLargestResponseIsBounded(t *testing.T) {
+	for kib, want := range map[string]uint32{"": envoy.MaxBody, "640": envoy.MaxBody, "700": 700 * 1536, "1024": envoy.LargestBody, "639": 0, "1025": 0, "1e3": 0, "-700": 0, "4294968000": 0} {
+		text := "public_url: https://dashboard.tracio.ai\n"
+		if kib != "" {
+			text += "saml: {max_response_kib: " + kib + "}\n"
+		}
+		c, err := parseConfig("ssogate.yaml", "/", []byte(text))
+		if want == 0 {
+			if err == nil || !strings.Contains(err.Error(), "want a number from 640, the default, to 1024") {
+				t.Errorf("%s KiB: %v", kib, err)
+			}
+			continue
+		}
+		if err != nil || c.Envoy().MaxBody != want || c.SAML.MaxResponse*1536 != int(want) {
+			t.Errorf("%s KiB: bodies of %d bytes, responses of %d KiB, %v", kib, c.Envoy().MaxBody, c.SAML.MaxResponse, err)
+		}
+	}
+}
 
 func TestEveryKeyOfTheFileArrives(t *testing.T) {
 	c, err := parseConfig("ssogate.yaml", "/etc/ssogate", []byte(full))
@@ -53,6 +76,9 @@ func TestEveryKeyOfTheFileArrives(t *testing.T) {
 		if got[i] != want[i] {
 			t.Errorf("got %q, want %q", got[i], want[i])
 		}
+	}
+	if c.SAML.MaxResponse != 1024 || c.Envoy().MaxBody != envoy.LargestBody {
+		t.Errorf("responses of %d KiB, bodies of %d bytes", c.SAML.MaxResponse, c.Envoy().MaxBody)
 	}
 	if !c.Policy.SkipTests || !c.DecisionLog.Required {
 		t.Error("tests: off or required: true did not arrive")

@@ -23,6 +23,7 @@ func (c Config) Envoy() envoy.Config {
 		Streams:       c.Proxy.Streams,
 		AuthBodies:    envoy.AuthBodies(c.Proxy.AuthBodies),
 		PolicyHeaders: c.Proxy.PolicyHeaders,
+		MaxBody:       uint32(c.SAML.MaxResponse) * 1536, //nolint:gosec // bounded where it is read
 		// A policy written for opa-envoy-plugin sets headers nobody has listed.
 		AnyPolicyHeader: len(c.Proxy.PolicyHeaders) == 0 && c.Policy.Query != "" && c.Policy.Query != policies.DefaultQuery,
 	}

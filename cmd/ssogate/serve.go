@@ -183,7 +183,7 @@ func (g *gate) wireSAML(a *app, client *http.Client) *saml.Connector {
 	c := &saml.Connector{
 		PublicURL: g.config.PublicURL, Insecure: g.config.Insecure(), Client: client, Now: a.now, Log: g.log,
 		OnOpinion: g.metrics.SAMLOpinion, OnVerify: g.metrics.SAMLVerified, OnSHA1: g.metrics.SAMLSHA1, OnPanic: g.metrics.SAMLPanic,
-		OnUnknownKey: r.UnknownKey,
+		OnUnknownKey: r.UnknownKey, MaxResponse: g.config.SAML.MaxResponse << 10,
 	}
 	r.From, g.refresher = c, r
 	return c

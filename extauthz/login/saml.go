@@ -218,7 +218,7 @@ func (h *Handler) readBody(w http.ResponseWriter, v *visit) bool {
 		return true
 	}
 	var err error
-	v.posted, err = io.ReadAll(http.MaxBytesReader(w, v.Body, envoy.MaxBody))
+	v.posted, err = io.ReadAll(http.MaxBytesReader(w, v.Body, envoy.LargestBody))
 	if _, large := errors.AsType[*http.MaxBytesError](err); large {
 		h.Page(w, Refusal{Status: http.StatusRequestEntityTooLarge, Code: invalidRequest, Message: "The request's body is too large.", DecisionID: RequestID(v.Context())})
 		return false

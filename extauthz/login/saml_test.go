@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tracio-ai/ssogate/envoy"
 	"github.com/tracio-ai/ssogate/extauthz/session"
 	"github.com/tracio-ai/ssogate/idp"
 )
@@ -353,10 +354,10 @@ func TestFifthSAMLSignInWithinAMinuteEndsOnAPage(t *testing.T) {
 func TestBodyOfAResponseIsBounded(t *testing.T) {
 	w := newSAMLWorld(t)
 	b := w.browser()
-	if resp := b.postBody(acsPath, strings.Repeat("x", 983040)); resp.StatusCode != http.StatusForbidden {
+	if resp := b.postBody(acsPath, strings.Repeat("x", envoy.LargestBody)); resp.StatusCode != http.StatusForbidden {
 		t.Errorf("as large as it may be: %d", resp.StatusCode)
 	}
-	if resp := b.postBody(acsPath, strings.Repeat("x", 983041)); resp.StatusCode != http.StatusRequestEntityTooLarge {
+	if resp := b.postBody(acsPath, strings.Repeat("x", envoy.LargestBody+1)); resp.StatusCode != http.StatusRequestEntityTooLarge {
 		t.Errorf("one byte more: %d", resp.StatusCode)
 	}
 }
