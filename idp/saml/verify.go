@@ -155,13 +155,21 @@ func (p signaturePolicy) match(alg signatureMethod, signed, value, named []byte)
 		}
 		return k, nil
 	}
-	return key{}, p.unmatched(fits, named)
+	return key{}, p.unmatched(alg, signed, value, named, fits)
 }
 
-// unmatched says why no key matched, as far as it can be told.
-func (p signaturePolicy) unmatched(fits bool, named []byte) error {
+// unmatched says why no active key matched. That another key of the connection made the signature is only said when it
+// did: an admin who reads of a certificate that waits may confirm it, and anybody can name one in a KeyInfo.
+func (p signaturePolicy) unmatched(alg signatureMethod, signed, value, named []byte, fits bool) error {
 	for _, k := range p.listed {
-		if len(named) == 0 || !bytes.Equal(named, k.Certificate) {
+		if k.State == idp.KeyActive {
+			if len(named) > 0 && bytes.Equal(named, k.Certificate) {
+				return signature("value", "signature value is false")
+			}
+			continue
+		}
+		cert, err := parseKey(k.Certificate)
+		if made := (key{cert: cert}); err != nil || !alg.fits(made) || !alg.verify(made, signed, value) {
 			continue
 		}
 		switch k.State {
@@ -170,7 +178,6 @@ func (p signaturePolicy) unmatched(fits bool, named []byte) error {
 		case idp.KeyRetired:
 			return fault(idp.CodeSAMLKey, "retired", "Signed with a certificate that was retired. Activate the identity provider's newer certificate there, or upload its metadata again.", "key is retired")
 		case idp.KeyActive:
-			return signature("value", "signature value is false")
 		default:
 			return fault(idp.CodeSAMLKey, "unknown", hintUnknownKey(p.provider), "key is in no known state")
 		}

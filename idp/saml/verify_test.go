@@ -141,6 +141,20 @@ func TestKeysThatAreNotActiveVerifyNothing(t *testing.T) {
 	newRP(t, idptest.SAMLOptions{}).refuse("saml-key/type", func(o *idptest.RespondOptions) { o.Key = &ec })
 }
 
+// An admin who reads of a certificate that waits may confirm it. So it is not read of whatever a stranger names, and also
+// where nothing is named.
+func TestOnlyItsOwnSignatureSpeaksForAKeyThatWaits(t *testing.T) {
+	waits, stranger := newKey(t, "rsa", noon.AddDate(1, 0, 0)), newKey(t, "rsa", noon.AddDate(1, 0, 0))
+	for word, state := range map[string]idp.SAMLKeyState{"pending": idp.KeyPending, "retired": idp.KeyRetired} {
+		r := newRP(t, idptest.SAMLOptions{})
+		r.trust(waits, state)
+		r.refuse("saml-key/unknown", func(o *idptest.RespondOptions) {
+			o.Key, o.KeyInfo, o.OtherCertificate = &stranger, idptest.KeyInfoOther, waits.Certificate
+		})
+		r.refuse("saml-key/"+word, func(o *idptest.RespondOptions) { o.Key, o.KeyInfo = &waits, idptest.KeyInfoNone })
+	}
+}
+
 func TestKeyInfoSelectsNothing(t *testing.T) {
 	forged, real := newKey(t, "rsa", noon.AddDate(1, 0, 0)), newRP(t, idptest.SAMLOptions{})
 	// signed by a stranger who names the provider's certificate
