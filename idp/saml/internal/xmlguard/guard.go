@@ -121,6 +121,8 @@ func (g *guard) precheck(limit int) error {
 		return g.xml("too-large")
 	case bytes.HasPrefix(b, byteOrderMark):
 		return g.xml("bom")
+	case !utf8.Valid(b): // first: what is compressed, say, holds any two bytes by chance
+		return g.xml("utf8")
 	}
 	if err := g.markup(); err != nil {
 		return err
@@ -128,9 +130,6 @@ func (g *guard) precheck(limit int) error {
 	// Each element has a start tag and, unless it is empty, an end tag; one more < opens the XML declaration.
 	if tags := bytes.Count(b, []byte{'<'}); tags > 2*g.elementLimit+1 && !g.comments {
 		return g.xml("too-many-elements")
-	}
-	if !utf8.Valid(b) {
-		return g.xml("utf8")
 	}
 	for _, bad := range [][]byte{noCharacterFE, noCharacterFF} {
 		if at := bytes.Index(b, bad); at >= 0 {
