@@ -61,11 +61,11 @@ func (c *Connector) Complete(ctx context.Context, conn idp.Connection, a idp.Att
 	defer leave()
 	g, err := c.guard(m.xml, xmlguard.Response, c.maxMessage())
 	if err != nil {
-		return idp.Identity{}, err
+		return idp.Identity{}, nameless(conn, err)
 	}
 	v, err := c.verify(ctx, conn, policyOf(conn, keys, q.now), g)
 	if err != nil {
-		return idp.Identity{}, c.unknownKey(conn, err)
+		return idp.Identity{}, c.unknownKey(conn, nameless(conn, err))
 	}
 	ans, err := c.answer(ctx, q, v)
 	if err != nil {

@@ -160,3 +160,19 @@ func TestSettingsThatVerifyNothingAreRefused(t *testing.T) {
 		})
 	}
 }
+
+// TestAnAssertionOfNobodyTellsTheAdminOfTheRule: AD FS sends no NameID until a claim rule makes one, so this is the first
+// thing its admin meets, encrypted or not.
+func TestAnAssertionOfNobodyTellsTheAdminOfTheRule(t *testing.T) {
+	for _, encrypted := range []bool{false, true} {
+		r := newRP(t, idptest.SAMLOptions{Profile: idptest.SAMLADFS})
+		r.conn.Provider = idp.ADFS
+		if encrypted {
+			r.encrypt(newSPKey(t))
+		}
+		_, err := r.complete(r.respond(func(o *idptest.RespondOptions) { o.NameID = idptest.None }))
+		if reason(err) != "saml-nameid/missing" || !strings.Contains(hint(err), "Edit Claim Issuance Policy") {
+			t.Errorf("encrypted %t: %v", encrypted, err)
+		}
+	}
+}

@@ -53,6 +53,15 @@ func refusedXML(err error) error {
 	return wrapped(idp.CodeSAMLXML, e.Rule, hint, err)
 }
 
+// nameless tells an assertion that names nobody apart from one that is misshapen: a provider without a rule for it sends
+// such ones to everybody, and its admin has to hear of that rule.
+func nameless(conn idp.Connection, err error) error {
+	if e, ok := errors.AsType[*idp.Error](err); ok && e.Code == idp.CodeSAMLShape && e.Detail == "no-name-id" {
+		return wrapped(idp.CodeSAMLNameID, "missing", hintNameID(conn.Provider), e.Err)
+	}
+	return err
+}
+
 // verify finds out which bytes of a response are the provider's. A signed Response vouches for the assertion in it, and
 // then the assertion is taken out of those bytes; a signature of the assertion's own has to hold as well.
 func (c *Connector) verify(ctx context.Context, conn idp.Connection, p signaturePolicy, g guarded) (verified, error) {
