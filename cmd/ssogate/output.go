@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -11,16 +12,31 @@ import (
 	"unicode"
 )
 
-// printJSON writes one value, indented.
+// printJSON writes one value, indented. A terminal obeys nothing that stands in it: what clean takes away is escaped.
 func (a *app) printJSON(v any) error {
-	e := json.NewEncoder(a.stdout)
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
 	if err := e.Encode(v); err != nil {
 		return fmt.Errorf("print: %w", err)
 	}
+	var out strings.Builder
+	for _, c := range b.String() {
+		if c >= 0x7f && obeyed(c) { // json escapes those below, and sets its own line ends
+			fmt.Fprintf(&out, `\u%04x`, c)
+			continue
+		}
+		out.WriteRune(c)
+	}
+	if _, err := io.WriteString(a.stdout, out.String()); err != nil {
+		return fmt.Errorf("print: %w", err)
+	}
 	return nil
 }
+
+// obeyed reports a character that makes a terminal do something, or that shows one text as another.
+func obeyed(c rune) bool { return unicode.IsControl(c) || unicode.Is(unicode.Bidi_Control, c) }
 
 // json reports whether results are for programs.
 func (a *app) json() bool { return a.output == "json" }
@@ -85,7 +101,7 @@ func clean(s string) string {
 		if c == '\n' || c == '\t' {
 			return c
 		}
-		if unicode.IsControl(c) || unicode.Is(unicode.Bidi_Control, c) {
+		if obeyed(c) {
 			return unicode.ReplacementChar
 		}
 		return c

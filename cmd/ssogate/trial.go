@@ -298,7 +298,7 @@ func (a *app) showIdentity(i trialIdentity) {
 	for _, name := range slices.Sorted(maps.Keys(i.Attributes)) {
 		text, err := json.Marshal(i.Attributes[name])
 		if err == nil {
-			a.printf("  %s = %s", name, text)
+			a.printf("  %s = %s", cellText(name), text)
 		}
 	}
 }

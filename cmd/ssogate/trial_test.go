@@ -189,6 +189,28 @@ func TestConnectionTestIsOneObjectForPrograms(t *testing.T) {
 	}
 }
 
+// Names and values are the provider's: none of them forges a line of the report, or reaches the terminal.
+func TestConnectionTestIsNotForgedByWhatTheProviderSays(t *testing.T) {
+	const said = `{"ok":true,"identity":{"issuer":"x","subject":"s","group_state":"listed","groups":["g\nrole              Admin"],
+		"attributes":{"a\nrole              Admin":["v` + "\u009b31m\u202e\x7f" + `\nrole              Admin"]}}}`
+	_, out, _ := trying(t, said)
+	for line := range strings.Lines(out) {
+		if strings.HasPrefix(line, "role") && !strings.HasPrefix(line, "role              no role") {
+			t.Errorf("a forged line: %s", out)
+		}
+	}
+	_, asJSON, _ := trying(t, said, "--output", "json")
+	for name, out := range map[string]string{"text": out, "json": asJSON} {
+		if strings.ContainsAny(out, "\u009b\u202e\x7f\x1b") {
+			t.Errorf("%s reaches the terminal: %q", name, out)
+		}
+	}
+	var got tested
+	if err := json.Unmarshal([]byte(asJSON), &got); err != nil || !strings.Contains(asJSON, `v\u009b31m\u202e\u007f\n`) {
+		t.Errorf("%v: %s", err, asJSON)
+	}
+}
+
 func TestConnectionTestCanBeStopped(t *testing.T) {
 	if code, _, errs := trying(t, ""); code != 1 || !strings.Contains(errs, "stopped") {
 		t.Errorf("exit status %d: %s", code, errs)
