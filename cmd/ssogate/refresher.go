@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/big"
 	"strings"
 	"sync"
@@ -56,6 +57,7 @@ type refresher struct {
 
 	mu      sync.Mutex
 	unknown map[idp.ConnectionID]bool // a message came, signed by a key that nobody knows
+	woken   map[idp.ConnectionID]time.Time
 	wake    chan struct{}
 
 	keyed atomic.Bool // the connections that were there at the start have keys of ours
@@ -71,14 +73,27 @@ type plan struct {
 	failures int
 }
 
-// UnknownKey asks for a connection's metadata to be read soon. It never blocks: it is called while somebody waits.
+// UnknownKey asks for a connection's metadata to be read soon. It never blocks: it is called while somebody waits. Anybody
+// can post what nobody's key signed: where one such message has had its reading, the next waits for the look of the minute.
 func (r *refresher) UnknownKey(_ tenant.ID, c idp.ConnectionID) {
+	now := r.Now()
 	r.mu.Lock()
 	if r.unknown == nil {
 		r.unknown = map[idp.ConnectionID]bool{}
 	}
+	if r.woken == nil {
+		r.woken = map[idp.ConnectionID]time.Time{}
+	}
 	r.unknown[c] = true
+	last, before := r.woken[c]
+	soon := before && now.Sub(last) < unknownEvery && !last.After(now)
+	if !soon {
+		r.woken[c] = now
+	}
 	r.mu.Unlock()
+	if soon {
+		return
+	}
 	select {
 	case r.wakeUp() <- struct{}{}:
 	default: // it is awake
@@ -186,6 +201,9 @@ func (r *refresher) forget(all []idp.Connection) {
 			delete(r.plans, id)
 		}
 	}
+	r.mu.Lock()
+	maps.DeleteFunc(r.woken, func(id idp.ConnectionID, _ time.Time) bool { return !here[id] })
+	r.mu.Unlock()
 	today := r.today()
 	for key, day := range r.warned {
 		if day != today {
@@ -277,8 +295,17 @@ func (r *refresher) tend(ctx context.Context, c *idp.Connection, keyless, due bo
 	if ctx.Err() != nil {
 		return
 	}
-	if err := r.apply(ctx, c, ch); err != nil {
+	err := r.apply(ctx, c, ch)
+	if err != nil {
 		r.failed(ctx, c, "not saved", err)
+	}
+	if err != nil && due && !overtaken(err) && ctx.Err() == nil {
+		// What cannot be kept must not be read every minute, nor hold our own keys up: that it was tried can be kept.
+		next := saml.FetchFailed(c.SAML.IdP, &idp.Error{Code: idp.CodeMetadata, Detail: "unsaved", Err: err}, r.Now())
+		ch.IdP, ch.Reason = &next, yes(keyless, "keys made", "")
+		err = r.apply(ctx, c, ch)
+	}
+	if err != nil {
 		return
 	}
 	if keyless {
@@ -324,10 +351,15 @@ func (r *refresher) apply(ctx context.Context, c *idp.Connection, ch idp.Connect
 
 // failed reports what could not be saved. That somebody else was faster is no failure.
 func (r *refresher) failed(ctx context.Context, c *idp.Connection, reason string, err error) {
-	if ctx.Err() != nil || errors.Is(err, store.ErrChanged) || errors.Is(err, store.ErrNotFound) {
+	if ctx.Err() != nil || overtaken(err) {
 		return
 	}
 	r.Log.ErrorContext(ctx, "saml connection not kept fresh", "tenant", c.Tenant, "connection", c.ID, "reason", reason, "err", err)
+}
+
+// overtaken reports that somebody else changed the connection meanwhile.
+func overtaken(err error) bool {
+	return errors.Is(err, store.ErrChanged) || errors.Is(err, store.ErrNotFound)
 }
 
 // look counts keys and warns of what runs out or waits: once a day each.
@@ -341,13 +373,14 @@ func (r *refresher) look(ctx context.Context, all []idp.Connection) {
 			keys = append(keys, extauthz.SAMLKey{Whose: whose, Left: e.NotAfter.Sub(now)})
 			if e.Warn >= 0 && r.first(e.SHA256) {
 				r.Log.WarnContext(ctx, "saml certificate runs out", "tenant", c.Tenant, "connection", c.ID,
-					"whose", whose, "use", e.Use, "certificate", e.SHA256, "days_left", e.Days, "not_after", e.NotAfter)
+					"whose", whose, "use", e.Use, "certificate", e.SHA256, "days_left", e.Days, "not_after", e.NotAfter, "hint", expirySentence(e))
 			}
 		}
 		if n := pendingOf(c.SAML.IdP); n > 0 {
 			pending += n
 			if r.first(fmt.Sprintf("pending %s %d", c.ID, n)) {
-				r.Log.WarnContext(ctx, "saml metadata brought what no known key vouches for: confirm it or ask the provider", "tenant", c.Tenant, "connection", c.ID, "waiting", n)
+				r.Log.WarnContext(ctx, "saml metadata brought what no known key vouches for: confirm it or ask the provider", "tenant", c.Tenant, "connection", c.ID, "waiting", n,
+					"hint", fmt.Sprintf("compare with what the provider shows: ssogate connection show --tenant %[1]s %[2]s, then ssogate saml confirm --tenant %[1]s %[2]s", c.Tenant, c.ID))
 			}
 		}
 	}

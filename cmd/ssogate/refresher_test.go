@@ -135,6 +135,66 @@ func states(c idp.Connection) string {
 	return strings.Join(all, ",")
 }
 
+// unsaved is a store that cannot keep what a provider published.
+type unsaved struct{ connections }
+
+func (u unsaved) ApplySAML(ctx context.Context, ch idp.ConnectionChange) error {
+	if ch.IdP != nil && ch.IdP.FetchError == "" {
+		return errors.New("900000 bytes of settings, at most 524288")
+	}
+	return u.connections.ApplySAML(ctx, ch)
+}
+
+// A provider whose metadata cannot be kept is not asked every minute for it, and fills no log.
+func TestMetadataThatCannotBeSavedIsReadLessAndLessOften(t *testing.T) {
+	f := refreshing(t, nil)
+	f.refresher = f.replica(unsaved{f.store})
+	reads := 0
+	for range 120 {
+		_, result := f.look(time.Minute)
+		if result != "" {
+			reads++
+		}
+	}
+	c := f.connection()
+	if reads < 3 || reads > 20 || c.SAML.IdP.FetchError != string(idp.CodeMetadata) || len(c.SAML.SPKeys) == 0 {
+		t.Errorf("read %d times in two hours; %q, %d keys", reads, c.SAML.IdP.FetchError, len(c.SAML.SPKeys))
+	}
+	if n := strings.Count(f.log.String(), "saml connection not kept fresh"); n != reads {
+		t.Errorf("%d lines of log for %d readings", n, reads)
+	}
+}
+
+// Anybody can post what a key signed that nobody knows. Each may not have every connection read from the database.
+func TestUnknownKeysWakeTheRefresherOnceInAWhile(t *testing.T) {
+	f := refreshing(t, nil)
+	f.look(0)
+	woken := func() bool {
+		select {
+		case <-f.wakeUp():
+			return true
+		default:
+			return false
+		}
+	}
+	f.UnknownKey("acme", "acme-saml")
+	if !woken() {
+		t.Fatal("the first does not wake it")
+	}
+	f.look(time.Minute)
+	f.UnknownKey("acme", "acme-saml")
+	if woken() {
+		t.Error("woken again a minute later")
+	}
+	if _, result := f.look(unknownEvery); result == "" {
+		t.Error("forgotten: the look of each minute did not read it")
+	}
+	f.UnknownKey("acme", "acme-saml")
+	if !woken() {
+		t.Error("not woken ten minutes later")
+	}
+}
+
 func TestDeclaredConnectionGetsKeysAndMetadataAtTheFirstLook(t *testing.T) {
 	f := refreshing(t, nil)
 	c, result := f.look(0)
@@ -217,7 +277,7 @@ func TestKeyThatNobodyVouchesForWaits(t *testing.T) {
 	if result != "pending" || states(c) != "active,pending" || f.pending != 1 {
 		t.Errorf("%s: %s, %d", result, states(c), f.pending)
 	}
-	if !strings.Contains(f.log.String(), "no known key vouches") {
+	if !strings.Contains(f.log.String(), "no known key vouches") || !strings.Contains(f.log.String(), "ssogate saml confirm --tenant acme acme-saml") {
 		t.Errorf("no alarm: %s", f.log)
 	}
 	if c, result = f.look(readEvery); result != "ok" || states(c) != "active,pending" {
@@ -379,8 +439,8 @@ func TestCertificateThatRunsOutIsToldOnceADay(t *testing.T) {
 	if told() != 2 {
 		t.Errorf("a day later: told %d times", told())
 	}
-	if !strings.Contains(f.log.String(), `"days_left":57`) || !strings.Contains(f.log.String(), `"whose":"theirs"`) {
-		t.Errorf("not told whose and how long: %s", f.log)
+	if !strings.Contains(f.log.String(), `"days_left":57`) || !strings.Contains(f.log.String(), `"whose":"theirs"`) || !strings.Contains(f.log.String(), "get its next one: new metadata") {
+		t.Errorf("not told whose, how long and what to do: %s", f.log)
 	}
 }
 
