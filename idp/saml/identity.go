@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/tracio-ai/ssogate/idp"
+	"github.com/tracio-ai/ssogate/idp/tenant"
 )
 
 const (
@@ -213,7 +214,7 @@ func (m gathered) identify(id *idp.Identity, conn idp.Connection) error {
 	}
 	address := slices.Contains(a.Email, from) && from != ""
 	if name == "" && stable(id.NameID.Format) {
-		name, address = id.NameID.Value, id.NameID.Format == formatEmail
+		name, address = id.NameID.Value, isAddress(id.NameID)
 	}
 	id.Joins = idp.Joins{UserName: name, Address: address}
 	if external := externalID(conn); external != "" {
@@ -230,6 +231,15 @@ func (m gathered) identify(id *idp.Identity, conn idp.Connection) error {
 	}
 	id.UserName = own + "@" + string(conn.ID) // nobody else's, and it joins nobody
 	return err
+}
+
+// isAddress reports an e-mail address: by its format, or, where that leaves it open, by its looks.
+func isAddress(n idp.NameID) bool {
+	if format(n.Format) != formatUnspecified {
+		return n.Format == formatEmail
+	}
+	_, err := tenant.EmailDomain(n.Value)
+	return err == nil
 }
 
 // stable reports a NameID that is a name, not a random word.

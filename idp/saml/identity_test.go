@@ -208,6 +208,17 @@ func TestWhatMayJoinAProvisionedPerson(t *testing.T) {
 		{name: "okta with a name", profile: idptest.SAMLOkta, provider: idp.Okta,
 			edit:  func(o *idptest.RespondOptions) { o.NameIDFormat, o.NameID = idptest.FormatUnspecified, "alice" },
 			joins: idp.Joins{UserName: "alice"}, userName: "alice"},
+		{name: "auth0 with an address that it does not call one", profile: idptest.SAMLAuth0, provider: idp.Auth0,
+			edit:  func(o *idptest.RespondOptions) { o.NameID = "alice@acme.example" },
+			joins: idp.Joins{UserName: "alice@acme.example", Address: true}, userName: "alice@acme.example"},
+		{name: "an address without a format", profile: idptest.SAMLPlain, provider: idp.Generic,
+			edit:  func(o *idptest.RespondOptions) { o.NameIDFormat, o.NameID = idptest.None, "alice@acme.example" },
+			joins: idp.Joins{UserName: "alice@acme.example", Address: true}, userName: "alice@acme.example"},
+		{name: "a kerberos principal", profile: idptest.SAMLPlain, provider: idp.Generic,
+			edit: func(o *idptest.RespondOptions) {
+				o.NameIDFormat, o.NameID = "urn:oasis:names:tc:SAML:2.0:nameid-format:kerberos", "alice@ACME.EXAMPLE"
+			},
+			joins: idp.Joins{UserName: "alice@ACME.EXAMPLE"}, userName: "alice@ACME.EXAMPLE"},
 		{name: "okta with an opaque name", profile: idptest.SAMLOkta, provider: idp.Okta,
 			edit:     func(o *idptest.RespondOptions) { o.NameIDFormat = idptest.FormatPersistent },
 			userName: "00u1alice@acme-saml"},
