@@ -145,6 +145,9 @@ func reason(err error) string {
 
 func (h *Handler) noteRefusal(ctx context.Context, v *visit, c idp.Connection, action audit.Action, subject string, err error) {
 	attrs := []any{"tenant", c.Tenant, "connection", c.ID, "reason", reason(err), "request_id", RequestID(ctx), "err", err}
+	if e, ok := errors.AsType[*idp.Error](err); ok && e.Hint != "" {
+		attrs = append(attrs, "hint", e.Hint)
+	}
 	if e := v.get("error"); e != "" { // written by the provider, or by anyone: for the operator's eyes only
 		attrs = append(attrs, "provider_error", cut(e, 64), "provider_error_description", cut(v.get("error_description"), 256))
 	}

@@ -60,3 +60,17 @@ func TestCountOfRefusalsIsBoundedAndRecovers(t *testing.T) {
 		t.Error("a clock set back keeps the row out")
 	}
 }
+
+// TestOperatorReadsWhatToDoAboutARefusal: the page keeps it from whoever signs in, the log does not.
+func TestOperatorReadsWhatToDoAboutARefusal(t *testing.T) {
+	w := newSAMLWorld(t)
+	b := w.browser()
+	_, relay := requested(t, b.open("/auth/login?connection=acme-saml"))
+	resp := b.post(acsPath, url.Values{"SAMLResponse": {"!saml-sha1"}, "RelayState": {relay}})
+	if page := body(resp); resp.StatusCode != http.StatusForbidden || strings.Contains(page, "Mend it.") {
+		t.Errorf("%d %s", resp.StatusCode, page)
+	}
+	if logs := w.logs.String(); !strings.Contains(logs, `"reason":"saml-sha1/planted"`) || !strings.Contains(logs, `"hint":"Mend it."`) {
+		t.Errorf("the log does not say what to do: %s", logs)
+	}
+}
