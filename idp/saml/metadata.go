@@ -90,7 +90,7 @@ func misread(b []byte) error {
 	case strings.HasPrefix(head, "-----begin"), certificateText(b):
 		return unusable("certificate", "This is a certificate, not metadata. Upload it as a certificate, or give the metadata, which holds it.", errors.New("a certificate instead of metadata"))
 	case strings.HasPrefix(head, "<!doctype html"), strings.HasPrefix(head, "<html"):
-		return unusable("html", "The address shows a web page, perhaps a sign-in page. Copy the link that downloads the metadata, not the page it is on.", errors.New("an HTML page instead of metadata"))
+		return unusable("html", "This is a web page, perhaps a sign-in page. Copy the link that downloads the metadata, not the page it is on.", errors.New("an HTML page instead of metadata"))
 	case strings.HasPrefix(head, "{"):
 		return unusable("json", "This is JSON, perhaps OpenID Connect's discovery document. "+metadataHint, errors.New("JSON instead of metadata"))
 	case bytes.HasPrefix(b, []byte("\xff\xfe")), bytes.HasPrefix(b, []byte("\xfe\xff")), bytes.Contains(b[:min(len(b), 8)], []byte{0}):
