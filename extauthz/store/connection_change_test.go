@@ -12,6 +12,7 @@ import (
 
 	"github.com/tracio-ai/ssogate/extauthz/session"
 	"github.com/tracio-ai/ssogate/idp"
+	"github.com/tracio-ai/ssogate/scim/directory"
 )
 
 // settingsEvents are the audit rows of changes to connections, newest first.
@@ -317,4 +318,45 @@ func TestSessionsOfANameAreFoundByAnIndex(t *testing.T) {
 	if all := strings.Join(text, "\n"); err != nil || !strings.Contains(all, "USING INDEX sessions_idp_subject (tenant=? AND connection=? AND idp_subject_hash=?)") {
 		t.Errorf("%v:\n%s", err, all)
 	}
+}
+
+// Who was switched off or deleted stays out also where the connection names people by something else from now on: their
+// NameID was part of the name they went by.
+func TestPersonWhoWasRemovedStaysOutUnderAnotherName(t *testing.T) {
+	each(t, func(t *testing.T, d *database) {
+		s := d.open(t)
+		c := seedSAML(t, s, acme, wholeSAML())
+		come := func(name, subject, user string) (directory.User, error) {
+			i := identity(c.ID, subject)
+			i.UserName, i.NameID, i.Email = user, idp.NameID{Value: name}, ""
+			_, u, err := s.SignIn(t.Context(), signIn(i))
+			return u, err
+		}
+		people := map[string]func(directory.UserID) error{
+			"G-off": func(u directory.UserID) error {
+				_, err := s.SetActive(t.Context(), acme, u, false, "cli")
+				return err
+			},
+			"G-gone": func(u directory.UserID) error { return s.DeleteUser(t.Context(), acme, u, "cli") },
+		}
+		for name, remove := range people {
+			u, err := come(name, `["","","","`+name+`"]`, name+"@acme-saml")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := remove(u.ID); err != nil {
+				t.Fatal(err)
+			}
+		}
+		now := only(t, s)
+		now.SAML.SubjectFrom = "employee"
+		if _, err := s.UpdateConnection(t.Context(), now, "cli"); err != nil {
+			t.Fatal(err)
+		}
+		for name, want := range map[string]idp.Code{"G-off": idp.CodeInactive, "G-gone": idp.CodeDeprovisioned, "g-OFF": idp.CodeInactive, "G-new": ""} {
+			if _, err := come(name, `["employee","e-`+name+`"]`, "e-"+name+"@acme-saml"); idp.CodeOf(err) != want || want == "" && err != nil {
+				t.Errorf("%s: %v, want %q", name, err, want)
+			}
+		}
+	})
 }

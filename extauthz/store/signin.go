@@ -200,14 +200,14 @@ func (t *tx) linked(ctx context.Context, i idp.Identity) (directory.User, int64,
 func (t *tx) buried(ctx context.Context, i idp.Identity) error {
 	name := directory.Fold(userName(i))
 	q := `SELECT (SELECT COUNT(*) FROM tombstone_links WHERE tenant = $1 AND connection = $2 AND iss = $3 AND sub = $4)
-		+ (SELECT COUNT(*) FROM tombstone_links WHERE tenant = $1 AND connection = $2 AND join_value = $5)
+		+ (SELECT COUNT(*) FROM tombstone_links WHERE tenant = $1 AND connection = $2 AND join_value IN ($5, $8))
 		+ (SELECT COUNT(*) FROM tombstones WHERE tenant = $1 AND user_name_ci = $5 AND source = 'scim')
 		+ (SELECT COUNT(*) FROM tombstones WHERE tenant = $1 AND user_name_ci = $6 AND user_name_ci <> '')
 		+ (SELECT COUNT(*) FROM tombstones WHERE tenant = $1 AND external_id = $7 AND external_id <> '')
-		+ (SELECT COUNT(*) FROM tombstones b WHERE b.tenant = $1 AND b.user_name_ci = $5 AND NOT EXISTS (SELECT 1 FROM tombstone_links l
+		+ (SELECT COUNT(*) FROM tombstones b WHERE b.tenant = $1 AND b.user_name_ci IN ($5, $8) AND NOT EXISTS (SELECT 1 FROM tombstone_links l
 			JOIN connections c ON c.tenant = l.tenant AND c.id = l.connection AND c.enabled = 1 WHERE l.tenant = $1 AND l.id = b.id))`
 	var n int
-	if err := t.QueryRowContext(ctx, q, i.Tenant, i.Connection, i.Issuer, i.Subject, name, i.Joins.UserName, i.Joins.ExternalID).Scan(&n); err != nil {
+	if err := t.QueryRowContext(ctx, q, i.Tenant, i.Connection, i.Issuer, i.Subject, name, i.Joins.UserName, i.Joins.ExternalID, formerName(i)).Scan(&n); err != nil {
 		return fmt.Errorf("read tombstones: %w", err)
 	}
 	if n > 0 {
@@ -223,11 +223,11 @@ func (t *tx) buried(ctx context.Context, i idp.Identity) error {
 // account at this connection, or another issuer or connection has taken the place of the one they were known by.
 func (t *tx) shutOut(ctx context.Context, i idp.Identity) error {
 	var n int
-	q := `SELECT COUNT(*) FROM users u WHERE u.tenant = $1 AND u.user_name_ci = $2 AND u.source = 'jit' AND COALESCE(u.active, 0) = 0
+	q := `SELECT COUNT(*) FROM users u WHERE u.tenant = $1 AND u.user_name_ci IN ($2, $4) AND u.source = 'jit' AND COALESCE(u.active, 0) = 0
 		AND (EXISTS (SELECT 1 FROM links l WHERE l.tenant = $1 AND l.user_seq = u.seq AND l.connection = $3)
 		OR NOT EXISTS (SELECT 1 FROM links l JOIN connections c ON c.tenant = l.tenant AND c.id = l.connection AND c.enabled = 1
 			WHERE l.tenant = $1 AND l.user_seq = u.seq))`
-	if err := t.QueryRowContext(ctx, q, i.Tenant, directory.Fold(userName(i)), i.Connection).Scan(&n); err != nil {
+	if err := t.QueryRowContext(ctx, q, i.Tenant, directory.Fold(userName(i)), i.Connection, formerName(i)).Scan(&n); err != nil {
 		return fmt.Errorf("read people who were switched off: %w", err)
 	}
 	if n > 0 {
@@ -248,6 +248,15 @@ func userName(i idp.Identity) string {
 		return i.Email
 	}
 	return i.Subject + "@" + string(i.Connection)
+}
+
+// formerName is what a person of SAML went by who had nothing but a NameID, before their connection named people by an
+// attribute: whoever was removed under it stays out.
+func formerName(i idp.Identity) string {
+	if !overSAML(i) {
+		return directory.Fold(userName(i))
+	}
+	return directory.Fold(i.NameID.Value + "@" + string(i.Connection))
 }
 
 func asserted(i idp.Identity) document {
