@@ -231,7 +231,10 @@ func renamed(before, after idp.SAMLSettings) []string {
 	case before.IdP.EntityID != after.IdP.EntityID:
 		return []string{"The provider has another entity id: everybody signs in anew and is recognised anew."}
 	case before.SubjectFrom != after.SubjectFrom || before.NameIDFormat != after.NameIDFormat:
-		return []string{"People are named by something else now: everybody signs in anew and is recognised anew."}
+		return []string{
+			"People are named by something else now: everybody signs in anew and is recognised anew.",
+			"Whoever was switched off or deleted here is known by their user name alone from now on. Where the provider asserts none, remove them there too.",
+		}
 	}
 	return nil
 }
