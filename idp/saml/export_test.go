@@ -32,12 +32,13 @@ func (c *Connector) FillSlots(n int) (leave func()) {
 	}
 }
 
-// Waiting counts those who wait for a slot.
-func (c *Connector) Waiting() (n int) {
+// Waiting counts those who wait for a slot, by whose account they are on.
+func (c *Connector) Waiting() map[string]int {
 	c.turns.mu.Lock()
 	defer c.turns.mu.Unlock()
-	for _, w := range c.turns.waiting {
-		n += len(w)
+	n := map[string]int{}
+	for p, w := range c.turns.waiting {
+		n[string(p)] = len(w)
 	}
 	return n
 }

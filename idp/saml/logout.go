@@ -142,7 +142,7 @@ func (c *Connector) ReceiveLogout(ctx context.Context, conn idp.Connection, r *h
 	if conn.SAML.IdP.EntityID == "" {
 		return idp.LogoutMessage{}, fault(idp.CodeSAMLConfig, "entity-id", configHint, "connection has no entity ID of the identity provider")
 	}
-	leave, err := c.enter(ctx, signOuts)
+	leave, err := c.enter(ctx, signOuts(conn.ID))
 	if err != nil {
 		return idp.LogoutMessage{}, err
 	}

@@ -20,11 +20,13 @@ const slotWait = 250 * time.Millisecond
 // connection, its owner perhaps, whose answers all verify, waits behind themselves and keeps no other company out.
 type party string
 
-// What needs no attempt of the sender's own is on one account for all connections: a stranger can name any of them.
-const (
-	strays   party = "strays'"    // answers whose attempt is looked for; no connection's id has an apostrophe
-	signOuts party = "sign-outs'" // messages of single logout
-)
+// strays are answers whose attempt is looked for, all on one account: a stranger can name any connection, and how little
+// that costs does not depend on it. No connection's id has an apostrophe.
+const strays party = "strays'"
+
+// signOuts are a connection's messages of single logout. They need no attempt, so they must not keep its sign-ins waiting;
+// and what they cost depends on its keys, which its owner chooses.
+func signOuts(id idp.ConnectionID) party { return party(id) + "'s sign-outs" }
 
 // turns shares the processors out. The zero value is ready.
 type turns struct {

@@ -3,6 +3,7 @@ package saml_test
 import (
 	"context"
 	"errors"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -83,9 +84,41 @@ func TestAFloodOverOneConnectionKeepsNoOtherOut(t *testing.T) {
 		if at := slices.Index(order, "beta"); at < 0 || at > 2 {
 			t.Errorf("beta was served at place %d", at)
 		}
-		if c.Running() != 0 || c.Waiting() != 0 {
-			t.Errorf("afterwards %d run and %d wait", c.Running(), c.Waiting())
+		if c.Running() != 0 || len(c.Waiting()) != 0 {
+			t.Errorf("afterwards %d run and %v wait", c.Running(), c.Waiting())
 		}
+	})
+}
+
+// Sign-outs need no attempt, and what one costs is chosen by whoever owns the connection's keys: they wait neither before
+// its sign-ins nor before another's sign-outs.
+func TestSignOutsAndStraysWaitOnAccountsOfTheirOwn(t *testing.T) {
+	r := newRP(t, idptest.SAMLOptions{})
+	form := url.Values{"SAMLResponse": {r.respond(nil)}}
+	synctest.Test(t, func(t *testing.T) {
+		r.connector.FillSlots(1)
+		var wg sync.WaitGroup
+		for _, id := range []idp.ConnectionID{"acme-saml", "beta-saml"} {
+			conn, attempt := r.conn, r.attempt
+			conn.ID, attempt.Connection = id, id
+			for _, wait := range []func() error{
+				func() error { _, err := r.connector.Complete(t.Context(), conn, attempt, post(form)); return err },
+				func() error { _, err := r.connector.Pick(t.Context(), conn, post(form)); return err },
+				func() error { _, err := r.connector.ReceiveLogout(t.Context(), conn, post(form)); return err },
+			} {
+				wg.Go(func() {
+					if err := wait(); reason(err) != "saml-busy/slots" {
+						t.Error(reason(err))
+					}
+				})
+			}
+		}
+		synctest.Wait()
+		want := map[string]int{"strays'": 2, "acme-saml": 1, "acme-saml's sign-outs": 1, "beta-saml": 1, "beta-saml's sign-outs": 1}
+		if got := r.connector.Waiting(); !maps.Equal(got, want) {
+			t.Errorf("waiting %v, want %v", got, want)
+		}
+		wg.Wait()
 	})
 }
 
@@ -106,8 +139,8 @@ func TestSlotsAreNeverLost(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if c.Running() != 0 || c.Waiting() != 0 {
-		t.Errorf("%d run and %d wait", c.Running(), c.Waiting())
+	if c.Running() != 0 || len(c.Waiting()) != 0 {
+		t.Errorf("%d run and %v wait", c.Running(), c.Waiting())
 	}
 }
 
