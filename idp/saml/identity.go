@@ -110,7 +110,8 @@ func subject(s idp.SAMLSettings, n idp.NameID, m gathered) (string, error) {
 			return "", err
 		}
 		if v == "" || !readable(v) {
-			return "", fault(idp.CodeSAMLAttributes, "subject", "The attribute that names the person is missing, empty or unreadable. Send it for everybody, or choose another one.", "subject attribute is not usable")
+			hint := "The attribute " + s.SubjectFrom + ", which names the person, is missing, empty or unreadable. Send it for everybody, or choose another one."
+			return "", fault(idp.CodeSAMLAttributes, "subject", hint, "subject attribute is not usable")
 		}
 		parts = []string{s.SubjectFrom, v}
 	}
