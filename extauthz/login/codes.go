@@ -92,7 +92,9 @@ func explain(code idp.Code) explanation {
 	case idp.CodeSAMLForm, idp.CodeSAMLXML, idp.CodeSAMLShape, idp.CodeSAMLSignature, idp.CodeSAMLSHA1, idp.CodeSAMLKey, idp.CodeSAMLDecrypt, idp.CodeSAMLDisagreement:
 		// One sentence for all: which of them it was helps whoever forges answers, and the administrator reads the audit log.
 		return explanation{http.StatusForbidden, "Your identity provider's answer could not be verified.", "Try again. If it happens again, ask your administrator.", true, false}
-	case idp.CodeSAMLIssuer, idp.CodeSAMLDestination, idp.CodeSAMLRecipient, idp.CodeSAMLAudience:
+	case idp.CodeSAMLIssuer:
+		return explanation{http.StatusForbidden, "The answer came from another identity provider than the one you were sent to.", askAdmin, true, false}
+	case idp.CodeSAMLDestination, idp.CodeSAMLRecipient, idp.CodeSAMLAudience:
 		return explanation{http.StatusForbidden, "Your identity provider's answer was meant for another application.", askAdmin, true, false}
 	case idp.CodeSAMLStatus:
 		return explanation{http.StatusForbidden, "Your identity provider did not let you in, or you chose to stop.", "Try again, or ask your administrator whether this application is assigned to you.", true, true}
@@ -109,7 +111,7 @@ func explain(code idp.Code) explanation {
 	case idp.CodeSAMLNameID:
 		return explanation{http.StatusForbidden, "Your identity provider did not say who you are.", askAdmin, false, false}
 	case idp.CodeSAMLAttributes:
-		return explanation{http.StatusForbidden, "Your identity provider's answer contradicts itself.", askAdmin, false, false}
+		return explanation{http.StatusForbidden, "Your identity provider's answer lacks something about you, or contradicts itself.", askAdmin, false, false}
 	case idp.CodeSAMLOverage:
 		return explanation{http.StatusForbidden, "You are in more groups than your identity provider can list here.", "Ask your administrator to send only the groups that matter, or roles.", false, false}
 	case idp.CodeSAMLReplay:
