@@ -277,6 +277,9 @@ func (s *started) visitGlobex() {
 	if page := s.enter(ann, "globex", "/rules"); page.Status != 200 || page.URL.Path != "/rules" || !strings.Contains(page.Body, "ann@globex.example") {
 		s.t.Fatalf("Ann of Globex lands on %s (%d):\n%s", page.URL, page.Status, page.Body)
 	}
+	if page := s.open(ann, "/auth/session"); !strings.Contains(page.Body, `"user_name":"ann@globex.example"`) {
+		s.t.Errorf("Ann of Globex goes by another name: %s", page.Body)
+	}
 	if status, body := s.call(ann, "GET", "/api/v1/rules"); status != 200 || body["role"] != "Analyst" {
 		s.t.Errorf("Ann of Globex: %d %v", status, body)
 	}

@@ -64,6 +64,7 @@ func (d *demo) settings() string {
         protocol: saml
         provider: generic
         metadata: {file: %s}
+        attributes: {user_name: email}   # else people go by their NameID, which says nothing here
         idp_initiated: bounce   # a tile of the provider's begins a sign-in here; what it sent is thrown away
 `, tenantID, tenantID, connectionID, d.issuer(), clientID, samlTenantID, samlTenantID, samlConnectionID, samlMetadataFile)
 	return b.String()
