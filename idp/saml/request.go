@@ -64,7 +64,7 @@ func (c *Connector) authnRequest(conn idp.Connection, a idp.Attempt) (*etree.Ele
 		ServiceProviderIssuer:       ours.EntityID,
 		AssertionConsumerServiceURL: ours.ACS,
 		NameIdFormat:                conn.SAML.NameIDFormat,
-		ForceAuthn:                  forcesAuthn(conn.SAML, a),
+		ForceAuthn:                  forcesAuthn(conn.SAML, a) || a.Ask.Prompt == "select_account",
 		IsPassive:                   a.Ask.Prompt == "none",
 		Clock:                       dsig.NewFakeClockAt(c.Now()),
 	}
@@ -103,7 +103,9 @@ func requestedACR(s idp.SAMLSettings, a idp.Attempt) []string {
 }
 
 // forcesAuthn reports whether the person has to prove anew who they are. SAML cannot ask for a sign-in of a certain
-// freshness, so an attempt that does asks for a new one.
+// freshness, so an attempt that does asks for a new one. It cannot ask for a choice of accounts either, and asks for a new
+// sign-in then as well, lest whoever has signed out of a shared computer be signed in again unasked; but the answer need
+// not be a new one, for some providers pass over the wish.
 func forcesAuthn(s idp.SAMLSettings, a idp.Attempt) bool {
 	return s.ForceAuthn || a.Ask.Prompt == "login" || a.Ask.MaxAge != nil
 }

@@ -136,6 +136,7 @@ func TestRequestFollowsSettingsAndAttempt(t *testing.T) {
 		"forced by settings":  {edit: func(r *rp) { r.conn.SAML.ForceAuthn = true }, force: "true"},
 		"forced by attempt":   {edit: func(r *rp) { r.attempt.Ask.Prompt = "login" }, force: "true"},
 		"fresh sign-in":       {edit: func(r *rp) { r.attempt.Ask.MaxAge = &hour }, force: "true"},
+		"another account":     {edit: func(r *rp) { r.attempt.Ask.Prompt = "select_account" }, force: "true"},
 		"silent":              {edit: func(r *rp) { r.attempt.Ask.Prompt = "none" }, passive: "true"},
 		"name format":         {edit: func(r *rp) { r.conn.SAML.NameIDFormat = "urn:f" }, format: "urn:f"},
 		"classes of settings": {edit: func(r *rp) { r.conn.SAML.RequestedACR = []string{"urn:a", "urn:b"} }, classes: []string{"urn:a", "urn:b"}},

@@ -113,6 +113,13 @@ func TestConditionsThatChangeNothing(t *testing.T) {
 	r.admit(replace("</saml:Conditions>", `<saml:OneTimeUse></saml:OneTimeUse><saml:ProxyRestriction Count="0"></saml:ProxyRestriction></saml:Conditions>`))
 }
 
+// A choice of accounts is asked for by a new sign-in, for SAML has no other word for it. Google passes over that.
+func TestAChoiceOfAccountsNeedNotBeANewSignIn(t *testing.T) {
+	r := newRP(t, idptest.SAMLOptions{})
+	r.attempt.Ask.Prompt = "select_account"
+	r.admit(func(o *idptest.RespondOptions) { o.AuthnInstant = noon.Add(-time.Hour) })
+}
+
 func TestOtherConfirmationsArePassedOver(t *testing.T) {
 	r := newRP(t, idptest.SAMLOptions{})
 	r.admit(func(o *idptest.RespondOptions) { o.ExtraConfirmation = "urn:oasis:names:tc:SAML:2.0:cm:sender-vouches" })
