@@ -83,6 +83,19 @@ func (h *Handler) setTwin(w http.ResponseWriter, t twin) error {
 	return nil
 }
 
+// renewTwin gives the browser next where it says more than have, which it brought, or where that is old. Else it stays: a
+// sign-in that is completed in another tab meanwhile writes it as well, and must not be forgotten for a copy of before.
+func (h *Handler) renewTwin(w http.ResponseWriter, have, next twin) error {
+	_, old, err := h.begin(have.flow)
+	if err != nil {
+		return err
+	}
+	if !old && have.flow.digest() == next.flow.digest() && have.tenant == next.tenant && have.held == next.held && have.automatic == next.automatic && have.since.Equal(next.since) {
+		return nil
+	}
+	return h.setTwin(w, next)
+}
+
 // setCrossSite makes a cookie that goes along with other sites' POSTs. It is Secure on plain http too: browsers refuse
 // SameSite=None without, and take loopback for secure. A maxAge of 0 deletes.
 func setCrossSite(w http.ResponseWriter, name, value string, maxAge time.Duration) {

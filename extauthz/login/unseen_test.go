@@ -68,6 +68,31 @@ func TestAttemptBegunUnseenDoesNotSwapTheSessionInUse(t *testing.T) {
 	}
 }
 
+// The attacker's window begins attempts all the time, and one of them is on its way while the victim signs in: what it gives
+// the browser afterwards must not make it forget the session.
+func TestAttemptBegunWhileSomebodySignsInDoesNotSwapTheirSession(t *testing.T) {
+	w := newSAMLWorld(t)
+	b := w.browser()
+	b.open("/auth/login?connection=beta-saml")
+	w.pass(time.Second)
+	start := b.open("/auth/login?connection=acme-saml&return_to=/events")
+	under := w.browser()
+	maps.Copy(under.cookies, b.cookies)
+	w.pass(time.Second)
+	late := under.open("/auth/login?connection=beta-saml")
+	b.post(acsPath, samlAnswer(t, start, "alice"))
+	for _, c := range late.Cookies() {
+		b.cookies[c.Name] = c.Value
+	}
+	resp := b.post("/auth/callback/saml/beta-saml", samlAnswer(t, late, "mallory"))
+	if page := body(resp); !strings.Contains(page, "Sign in with another account?") {
+		t.Errorf("%d %s", resp.StatusCode, page)
+	}
+	if got := body(b.open("/")); got != "dashboard for alice@acme.example" {
+		t.Errorf("swapped: %q", got)
+	}
+}
+
 func TestOtherSitesPagesCannotBeginSignInsUnseen(t *testing.T) {
 	w := newSAMLWorld(t)
 	b := w.browser()
