@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"crypto/x509"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -80,6 +81,28 @@ func TestTheFileCanGoBackToTheNameID(t *testing.T) {
 	}
 	if !strings.HasSuffix(saml.Preset(idp.Entra).SubjectFrom, "/objectidentifier") {
 		t.Error("the preset does not name people by their object id")
+	}
+}
+
+// TestCertificateThatRunsOutIsSaidWhereAConnectionIsMadeAndShown: whoever uploads an old file learns it then.
+func TestCertificateThatRunsOutIsSaidWhereAConnectionIsMadeAndShown(t *testing.T) {
+	document, _ := metadataOf(t, idptest.SAMLGoogle)
+	given, _, err := saml.ParseMetadata(document, "", time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ends, err := x509.ParseCertificate(given.Keys[0].Certificate)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for ahead, want := range map[time.Duration]string{
+		61 * 24 * time.Hour: "", 59*24*time.Hour + time.Minute: "expires in 59 days", 24*time.Hour + time.Minute: "expires in 1 day:",
+		time.Minute: "expires within a day", -time.Minute: "has expired",
+	} {
+		got := strings.Join(concerns(idp.Google, idp.SAMLSettings{IdP: given}, ends.NotAfter.Add(-ahead)), "")
+		if want == "" && got != "" || !strings.Contains(got, want) {
+			t.Errorf("%s ahead: %q, want %q", ahead, got, want)
+		}
 	}
 }
 

@@ -229,7 +229,7 @@ func (cmd connectionCreateCmd) settle(a *app, c Config, conn *idp.Connection) ([
 		warnings = append(warnings, fmt.Sprintf("The metadata looks like %s's. If it is, delete this connection and make it with --provider %s, which knows its attribute names and its menus.",
 			defaultName(other), other))
 	}
-	return append(warnings, concerns(conn.Provider, s)...), nil
+	return append(warnings, concerns(conn.Provider, s, a.now())...), nil
 }
 
 // onlySAML refuses flags of the other protocol.
@@ -283,11 +283,11 @@ func guessProvider(entityID string) idp.Provider {
 	return idp.Generic
 }
 
-// concerns are what works and could be better.
-func concerns(p idp.Provider, s idp.SAMLSettings) []string {
-	var out []string
+// concerns are what works and could be better, and what will soon work no longer.
+func concerns(p idp.Provider, s idp.SAMLSettings, now time.Time) []string {
+	out := expiries(s, now)
 	if s.IdP.EntityID != "" && s.IdP.Endpoints.SLOURL == "" && p != idp.Google {
-		out = append(out, "The metadata has no single logout: signing out here leaves people signed in at the provider.")
+		out = append(out, "No single logout address is known of the provider: signing out here leaves people signed in at the provider.")
 	}
 	active := 0
 	for _, k := range s.IdP.Keys {

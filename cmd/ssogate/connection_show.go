@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/tracio-ai/ssogate/extauthz/store"
 	"github.com/tracio-ai/ssogate/idp"
@@ -44,7 +45,7 @@ func (cmd connectionShowCmd) Run(a *app) error {
 			a.fact("sign-out URI", out.SignOutURI)
 			return nil
 		}
-		out := shownSAML{row, c.samlAddresses(conn.ID), concerns(conn.Provider, conn.SAML)}
+		out := shownSAML{row, c.samlAddresses(conn.ID), concerns(conn.Provider, conn.SAML, a.now())}
 		if a.json() {
 			return a.printJSON(out)
 		}
@@ -184,7 +185,7 @@ func (cmd connectionUpdateCmd) Run(a *app) error {
 			return fmt.Errorf("change connection %s: %w", conn.ID, err)
 		}
 		if made.Protocol == idp.SAML {
-			warnings = append(warnings, concerns(made.Provider, made.SAML)...)
+			warnings = append(warnings, concerns(made.Provider, made.SAML, a.now())...)
 		}
 		if a.json() {
 			return a.printJSON(shownSAML{connectionRowOf(made, a.now()), c.samlAddresses(made.ID), warnings})
@@ -268,9 +269,9 @@ func theKey(keys []idp.SAMLKey, prefix string) (int, error) {
 }
 
 // expiries says in sentences which certificates run out soon.
-func expiries(conn idp.Connection, a *app) []string {
+func expiries(s idp.SAMLSettings, now time.Time) []string {
 	var out []string
-	for _, e := range saml.Expiries(conn.SAML, a.now()) {
+	for _, e := range saml.Expiries(s, now) {
 		if e.Warn >= 0 {
 			out = append(out, expirySentence(e))
 		}
@@ -283,8 +284,12 @@ func expirySentence(e saml.Expiry) string {
 	if e.Ours {
 		whose, step = "Our own "+e.Use+" certificate", "begin a rollover: ssogate saml keys begin"
 	}
-	if e.Days < 0 {
-		return fmt.Sprintf("%s %s has expired: %s.", whose, shortPrint(e.SHA256), step)
+	when := "expires in " + count(e.Days, "day", "days")
+	switch {
+	case e.Days < 0:
+		when = "has expired"
+	case e.Days == 0:
+		when = "expires within a day"
 	}
-	return fmt.Sprintf("%s %s expires in %s: %s.", whose, shortPrint(e.SHA256), count(e.Days, "day", "days"), step)
+	return fmt.Sprintf("%s %s %s: %s.", whose, shortPrint(e.SHA256), when, step)
 }

@@ -213,7 +213,7 @@ func (a *app) checkSAML(c Config, conn idp.Connection) []checked {
 	if n := pendingOf(conn.SAML.IdP); n > 0 {
 		out = append(out, checked{"note", true, fmt.Sprintf("%s for an admin: ssogate saml confirm --tenant %s %s", count(n, "key or address waits", "keys or addresses wait"), conn.Tenant, conn.ID)})
 	}
-	for _, sentence := range slices.Concat(expiries(conn, a), concerns(conn.Provider, conn.SAML)) {
+	for _, sentence := range concerns(conn.Provider, conn.SAML, a.now()) {
 		out = append(out, checked{"note", true, sentence})
 	}
 	return out
