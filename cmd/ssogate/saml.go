@@ -171,7 +171,7 @@ type samlConfirmCmd struct {
 	Tenant     string   `required:"" help:"The tenant." placeholder:"ID"`
 	Key        []string `sep:"none" help:"Only this key: 16 or more digits of its fingerprint; repeat for more. Default: all that waits." placeholder:"PRINT"`
 	Endpoints  bool     `help:"Only the addresses, or with --key those as well."`
-	Yes        bool     `help:"Do not ask."`
+	Yes        bool     `help:"Do not ask. Wants --key or --endpoints."`
 }
 
 // confirmed is what a confirmation reports.
@@ -188,6 +188,9 @@ func (cmd samlConfirmCmd) Run(a *app) error {
 		next, done, err := cmd.confirm(a, conn)
 		if err != nil {
 			return err
+		}
+		if cmd.Yes && len(cmd.Key) == 0 && !cmd.Endpoints {
+			return misused("name what you compared: --key PRINT, --endpoints", "--yes without saying to what: another may have come since you looked")
 		}
 		question := fmt.Sprintf("Trust %s for connection %s? Whoever holds the key signs people in.", done.what(), conn.ID)
 		if err := a.confirm(cmd.Yes, question); err != nil {
