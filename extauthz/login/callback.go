@@ -76,15 +76,23 @@ func fits(v *visit, b returning, found bool) error {
 	return nil
 }
 
+// retriesOfTabs is how often a browser that keeps cookies is sent again for an attempt that does not fit its flow cookie.
+// Of many tabs restored at once, without that cookie, each is given one, and the slower overtake the quicker.
+const retriesOfTabs = 3
+
 // notOurs is for an attempt that opens and is too old, used, or of another browser. That is mostly a person with many
-// tabs: with a session they land, without one they are sent again, once. Anybody can get such an attempt and lead
+// tabs: with a session they land, without one they are sent again, mostly once. Anybody can get such an attempt and lead
 // others to it: it exchanges nobody's account for one at another company without asking them.
 func (h *Handler) notOurs(w http.ResponseWriter, v *visit, b returning, code idp.Code) {
 	if v.Live && v.Session.Tenant == b.Tenant && b.Kind != idp.KindTest {
 		redirect(w, http.StatusSeeOther, h.absolute(b.landing()))
 		return
 	}
-	if b.Retry > 0 || b.Kind == idp.KindTest || !b.connection.Enabled {
+	most := 1
+	if code == idp.CodeState && v.flow.opens {
+		most = retriesOfTabs
+	}
+	if b.Retry >= most || b.Kind == idp.KindTest || !b.connection.Enabled {
 		h.end(w, v, b, "", &idp.Error{Code: code, Err: errors.New("attempt is expired, used, or of another browser")})
 		return
 	}
