@@ -6,7 +6,8 @@
 //	route                          step                                                  next
 //	(any page, no session)         Start: tenant known by the only tenant, the           302 provider, with the flow cookie
 //	                               session cookie or the flow cookie                     else 302 /auth/login?return_to=
-//	GET /auth/login                signed in already                                     303 return path
+//	GET /auth/login                loaded by another site's page, not as a page          page, no cookie
+//	                               signed in already                                     303 return path
 //	    ?email=                    verified domain → connection                          302 provider; several: choose; none: same page
 //	    ?connection=               OpenID Connect Core §4; iss equals the connection's   302 provider; another account in use: confirm
 //	    ?switch=1                  ask the provider for another account                  302 provider
@@ -24,7 +25,9 @@
 //	                               the request that the answer names                       gone: /auth/login?again=
 //	                               3 connection and provider as when it began              no: page
 //	                               4 fresh and of this browser                             no: /auth/login?again=
-//	                               5 as 4 and 5 above, by the twin of the flow cookie      as there
+//	                               5 as 4 and 5 above, by the twin of the flow cookie;     as there
+//	                               also a session that the attempt does not name as the
+//	                               one it may end                                          confirm
 //	                               6 connector verifies the answer                         refused: page
 //	                               7 one transaction: attempt and assertion used up,       303 return path, cookies; used before: page
 //	                               person, session, audit row
@@ -55,7 +58,9 @@
 // Why a cookie an attempt over SAML: RelayState holds 80 bytes (SAML 2.0 Bindings §3.4.3), and the answer is a POST from the
 // provider's site, with which no SameSite=Lax cookie goes along. So the attempt is sealed into a SameSite=None cookie that
 // RelayState names, eight of them at most, and a sealed twin of the flow cookie says what else the callback must know of
-// the browser. Neither is a credential: what they let a sender do is be refused, or finish what this browser began.
+// the browser. Neither is a credential: what they let a sender do is be refused, or finish what this browser began. Cookies of
+// that kind are also set and sent with images and frames of other sites, where nobody sees what happens and the session
+// cookie stays behind. So an attempt names the session that was in use when it began, and ends no other one unasked.
 //
 // Why the state is the record: an attempt that is kept in a table or in a cookie of its own lets anyone fill the one and
 // every restored tab grow the other. Sealed into state it costs nothing, and one small cookie ties all tabs to the
