@@ -157,8 +157,21 @@ func gather(list []attribute, s idp.SAMLSettings) (gathered, error) {
 	return m, nil
 }
 
-// single is the one value of an attribute, or "" where it is absent or empty.
+// single is the one value of an attribute, or "" where it is absent or empty. It can name something.
 func (m gathered) single(name string) (string, error) {
+	text, err := m.sole(name)
+	if err == nil && strings.ContainsFunc(text, control) {
+		return "", unreadable()
+	}
+	return text, err
+}
+
+func unreadable() error {
+	return fault(idp.CodeSAMLAttributes, "text", "A mapped attribute is too long or has control characters.", "attribute is not readable")
+}
+
+// sole is single for any text.
+func (m gathered) sole(name string) (string, error) {
 	all := m.values[name]
 	switch {
 	case len(all) == 0:
@@ -167,8 +180,8 @@ func (m gathered) single(name string) (string, error) {
 		return "", fault(idp.CodeSAMLAttributes, "several", "An attribute that should have one value has several. Send one, or map another attribute.", "attribute has several values")
 	case all[0].tree:
 		return "", fault(idp.CodeSAMLAttributes, "not-text", "A mapped attribute holds XML where text belongs. Send it as text, or map another one.", "mapped attribute has child elements")
-	case strings.ContainsFunc(all[0].text, control) || len(all[0].text) > maxValue:
-		return "", fault(idp.CodeSAMLAttributes, "text", "A mapped attribute is too long or has control characters.", "attribute is not readable")
+	case len(all[0].text) > maxValue:
+		return "", unreadable()
 	}
 	return all[0].text, nil
 }
@@ -184,6 +197,30 @@ func (m gathered) first(names []string) (value, name string, err error) {
 	return "", "", nil
 }
 
+// shown is first for a name that people read and nothing goes by. What does not show is left out of it: directories are
+// full of marks of writing from right to left, and nobody is kept out for one.
+func (m gathered) shown(names []string) (string, error) {
+	for _, n := range names {
+		text, err := m.sole(n)
+		if err != nil {
+			return "", err
+		}
+		text = strings.Map(func(r rune) rune {
+			switch {
+			case r == '\t' || r == '\n' || r == '\r' || r == '\u2028' || r == '\u2029':
+				return ' '
+			case control(r):
+				return -1
+			}
+			return r
+		}, text)
+		if text = strings.Join(strings.Fields(text), " "); text != "" {
+			return text, nil
+		}
+	}
+	return "", nil
+}
+
 // describe reads what is only shown.
 func (m gathered) describe(id *idp.Identity, a idp.SAMLAttributes) error {
 	var err error
@@ -193,14 +230,14 @@ func (m gathered) describe(id *idp.Identity, a idp.SAMLAttributes) error {
 	if id.Email == "" && id.NameID.Format == formatEmail {
 		id.Email = id.NameID.Value
 	}
-	if id.DisplayName, _, err = m.first(a.DisplayName); err != nil || id.DisplayName != "" {
+	if id.DisplayName, err = m.shown(a.DisplayName); err != nil || id.DisplayName != "" {
 		return err
 	}
-	given, _, err := m.first(a.GivenName)
+	given, err := m.shown(a.GivenName)
 	if err != nil {
 		return err
 	}
-	family, _, err := m.first(a.FamilyName)
+	family, err := m.shown(a.FamilyName)
 	id.DisplayName = strings.TrimSpace(given + " " + family)
 	return err
 }

@@ -91,6 +91,30 @@ func TestAnAttributeMayNameTheSubject(t *testing.T) {
 	})
 }
 
+// Active Directory is full of names with marks of writing from right to left. They are shown without, and what names a
+// person for good is refused with one.
+func TestMarksOfWritingKeepNobodyOut(t *testing.T) {
+	r := newRP(t, idptest.SAMLOptions{})
+	says := func(name, value string) func(o *idptest.RespondOptions) {
+		return func(o *idptest.RespondOptions) {
+			o.Attributes = []idptest.SAMLAttribute{{Name: name, Values: []string{value}}}
+		}
+	}
+	for value, want := range map[string]string{
+		"\u200fאליס\u200f": "אליס", "Alice\r\n Archer": "Alice Archer", "Ali\u202ece\u009b": "Alice", "\u200f": "", "Ａlice": "Ａlice",
+	} {
+		if id := r.admit(says("displayName", value)); id.DisplayName != want {
+			t.Errorf("%q is shown as %q", value, id.DisplayName)
+		}
+		if id := r.admit(says("lastName", value)); id.DisplayName != want {
+			t.Errorf("%q as a family name is shown as %q", value, id.DisplayName)
+		}
+	}
+	r.refuse("saml-attributes/text", says("email", "alice\u200f@acme.example"))
+	r.conn.SAML.Attributes.UserName = []string{"login"}
+	r.refuse("saml-attributes/text", says("login", "al\u200fice"))
+}
+
 func TestRepeatedAttributesMerge(t *testing.T) {
 	r := newRP(t, idptest.SAMLOptions{Profile: idptest.SAMLKeycloak})
 	id := r.admit(func(o *idptest.RespondOptions) {
