@@ -223,9 +223,6 @@ func (r *reader) samlSource(path string, n ast.Node, k samlKeys) {
 	}
 }
 
-// byNameID is the word for a subject that is the NameID, also where the preset takes an attribute.
-const byNameID = "nameid"
-
 // withPreset fills in what a provider's preset says and nobody said otherwise.
 func withPreset(p idp.Provider, s idp.SAMLSettings) idp.SAMLSettings {
 	preset := saml.Preset(p)

@@ -10,6 +10,9 @@ import (
 	"github.com/tracio-ai/ssogate/idp/saml"
 )
 
+// byNameID is the word for a subject that is the NameID, also where the preset takes an attribute.
+const byNameID = "nameid"
+
 // samlFlags are the settings of a SAML connection that an admin may choose, when it is made and later. What is not
 // given stays as it is.
 type samlFlags struct {

@@ -2,6 +2,7 @@ package login
 
 import (
 	"bytes"
+	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
@@ -178,3 +179,24 @@ func BenchmarkStart(b *testing.B) {
 }
 
 var _ session.Store = (*world)(nil)
+
+// TestTabOvertakenByOthersIsSentAgain: while it was at the provider, a slower tab was given another flow cookie.
+func TestTabOvertakenByOthersIsSentAgain(t *testing.T) {
+	for overtaken, want := range map[int]int{1: http.StatusSeeOther, retriesOfTabs: http.StatusSeeOther, retriesOfTabs + 1: http.StatusBadRequest} {
+		w := newWorld(t)
+		b := w.browser()
+		resp := b.open("/tab")
+		for range overtaken {
+			slower := w.browser()
+			slower.open("/slower")
+			b.cookies["__Host-ssogate-flow"] = slower.cookies["__Host-ssogate-flow"]
+			resp = b.open(w.approve(resp, "alice"))
+		}
+		if want == http.StatusSeeOther {
+			resp = b.open(w.approve(resp, "alice"))
+		}
+		if resp.StatusCode != want || want == http.StatusSeeOther && resp.Header.Get("Location") != origin+"/tab" {
+			t.Errorf("overtaken %d times: %d %s", overtaken, resp.StatusCode, resp.Header.Get("Location"))
+		}
+	}
+}

@@ -184,27 +184,6 @@ func TestBrowserWithoutCookiesIsToldSoAfterOneMoreTry(t *testing.T) {
 	}
 }
 
-// TestTabOvertakenByOthersIsSentAgain: while it was at the provider, a slower tab was given another flow cookie.
-func TestTabOvertakenByOthersIsSentAgain(t *testing.T) {
-	for overtaken, want := range map[int]int{1: http.StatusSeeOther, retriesOfTabs: http.StatusSeeOther, retriesOfTabs + 1: http.StatusBadRequest} {
-		w := newWorld(t)
-		b := w.browser()
-		resp := b.open("/tab")
-		for range overtaken {
-			slower := w.browser()
-			slower.open("/slower")
-			b.cookies["__Host-ssogate-flow"] = slower.cookies["__Host-ssogate-flow"]
-			resp = b.open(w.approve(resp, "alice"))
-		}
-		if want == http.StatusSeeOther {
-			resp = b.open(w.approve(resp, "alice"))
-		}
-		if resp.StatusCode != want || want == http.StatusSeeOther && resp.Header.Get("Location") != origin+"/tab" {
-			t.Errorf("overtaken %d times: %d %s", overtaken, resp.StatusCode, resp.Header.Get("Location"))
-		}
-	}
-}
-
 func TestExpiredAttemptWithALiveSessionLands(t *testing.T) {
 	w := newWorld(t)
 	b := w.browser()

@@ -21,13 +21,14 @@ func TestOverHTTPSAPersonSignsInAndTheCookiesAreHostBound(t *testing.T) {
 		t.Fatalf("landed on %s (%d)", page.URL(), status)
 	}
 	jar := tab.Cookies()
-	for _, name := range []string{"__Host-ssogate", "__Host-ssogate-flow"} {
+	lax, none := network.CookieSameSiteLax, network.CookieSameSiteNone // the latter travels with a SAML provider's form, and grants nothing
+	for name, site := range map[string]network.CookieSameSite{"__Host-ssogate": lax, "__Host-ssogate-flow": lax, "__Host-ssogate-saml": none} {
 		c := jar[name]
 		if c == nil {
 			t.Errorf("no cookie is called %s", name)
 			continue
 		}
-		if !c.Secure || !c.HTTPOnly || c.SameSite != network.CookieSameSiteLax || c.Path != "/" || c.Domain != "localhost" {
+		if !c.Secure || !c.HTTPOnly || c.SameSite != site || c.Path != "/" || c.Domain != "localhost" {
 			t.Errorf("%s: Secure %t, HttpOnly %t, SameSite %s, Path %s, Domain %s", name, c.Secure, c.HTTPOnly, c.SameSite, c.Path, c.Domain)
 		}
 		delete(jar, name)
