@@ -159,9 +159,10 @@ func (r *Report) keys(have, listed []idp.SAMLKey) []idp.SAMLKey {
 		}
 		out = append(out, r.listed(k, have))
 	}
+	last := !slices.ContainsFunc(out, func(k idp.SAMLKey) bool { return k.State == idp.KeyActive })
 	for _, k := range have {
 		if !slices.ContainsFunc(listed, sameCertificate(k)) {
-			if k, keep := r.missing(k); keep {
+			if k, keep := r.missing(k, last); keep {
 				out = append(out, k)
 			}
 		}
@@ -186,13 +187,14 @@ func (r *Report) listed(k idp.SAMLKey, have []idp.SAMLKey) idp.SAMLKey {
 }
 
 // missing decides about a key the document does not list. What an admin uploaded and no document ever listed is the
-// admin's to retire.
-func (r *Report) missing(k idp.SAMLKey) (_ idp.SAMLKey, keep bool) {
+// admin's to retire. Where the document lists nothing that counts, what counts stays (last): a document that nobody
+// vouches for can let nobody in, and must not lock everybody out either.
+func (r *Report) missing(k idp.SAMLKey, last bool) (_ idp.SAMLKey, keep bool) {
 	if k.Source == sourceUpload || k.State == idp.KeyRetired {
 		return k, true
 	}
-	k.Missing++
-	if k.Missing < missesToRetire {
+	k.Missing = min(k.Missing+1, missesToRetire)
+	if k.Missing < missesToRetire || last && k.State == idp.KeyActive {
 		return k, true
 	}
 	if k.State == idp.KeyPending {

@@ -151,6 +151,26 @@ func TestKeyThatIsMissingTwiceRetires(t *testing.T) {
 	r.states(map[string]idp.SAMLKeyState{r.old.SHA256(): idp.KeyPending, r.new.SHA256(): idp.KeyActive})
 }
 
+// TestUnsignedDocumentRetiresNoLastKey: a provider that exchanged its key without signing the document, or whoever stands
+// in its place, must not keep a whole company out until an admin has looked.
+func TestUnsignedDocumentRetiresNoLastKey(t *testing.T) {
+	r := newRollover(t)
+	for range 4 {
+		r.fetch(idptest.MetadataOptions{Keys: []idptest.SAMLKey{r.new}})
+		r.states(map[string]idp.SAMLKeyState{r.old.SHA256(): idp.KeyActive, r.new.SHA256(): idp.KeyPending})
+	}
+	if rep := r.fetch(idptest.MetadataOptions{Keys: []idptest.SAMLKey{r.new}}); rep.Changed {
+		t.Errorf("the same document again: %+v", rep)
+	}
+	confirmed, err := saml.Confirm(r.settings.IdP, r.new.SHA256())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.settings.IdP = confirmed
+	r.fetch(idptest.MetadataOptions{Keys: []idptest.SAMLKey{r.new}})
+	r.states(map[string]idp.SAMLKeyState{r.old.SHA256(): idp.KeyRetired, r.new.SHA256(): idp.KeyActive})
+}
+
 func TestUploadedKeyStaysUntilADocumentListsIt(t *testing.T) {
 	r := newRollover(t)
 	uploaded := samlKey(t, "rsa", noon.AddDate(1, 0, 0))
