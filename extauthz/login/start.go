@@ -183,7 +183,7 @@ func (h *Handler) giveCookies(w http.ResponseWriter, v *visit, f flow, set bool,
 	if want.by {
 		t = t.begun(h.Now())
 	}
-	if err := h.renewTwin(w, v.twin, t); err != nil {
+	if err := h.renewTwin(w, v, t, want.retry == 0 && v.foreign()); err != nil {
 		return err
 	}
 	return h.carry(w, v, a, want.instead)

@@ -83,14 +83,19 @@ func (h *Handler) setTwin(w http.ResponseWriter, t twin) error {
 	return nil
 }
 
-// renewTwin gives the browser next where it says more than have, which it brought, or where that is old. Else it stays: a
-// sign-in that is completed in another tab meanwhile writes it as well, and must not be forgotten for a copy of before.
-func (h *Handler) renewTwin(w http.ResponseWriter, have, next twin) error {
+// renewTwin gives the browser next. Where another site's page sent it here to begin, the one it has stays unless next says more:
+// that page can begin attempts all the time, and one that is on its way while somebody signs in must not put back a twin
+// that knows nothing of their session. Tabs that are restored together do better with a twin each: those whose request
+// left before the first of them was signed in would end its session, and with it the others'.
+func (h *Handler) renewTwin(w http.ResponseWriter, v *visit, next twin, sent bool) error {
+	have := v.twin
 	_, old, err := h.begin(have.flow)
 	if err != nil {
 		return err
 	}
-	if !old && have.flow.digest() == next.flow.digest() && have.tenant == next.tenant && have.held == next.held && have.automatic == next.automatic && have.since.Equal(next.since) {
+	same := have.flow.digest() == next.flow.digest() && have.tenant == next.tenant && have.held == next.held &&
+		have.automatic == next.automatic && have.since.Equal(next.since)
+	if sent && !old && same {
 		return nil
 	}
 	return h.setTwin(w, next)

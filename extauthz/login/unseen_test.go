@@ -79,7 +79,7 @@ func TestAttemptBegunWhileSomebodySignsInDoesNotSwapTheirSession(t *testing.T) {
 	under := w.browser()
 	maps.Copy(under.cookies, b.cookies)
 	w.pass(time.Second)
-	late := under.open("/auth/login?connection=beta-saml")
+	late := under.do(http.MethodGet, "/auth/login?connection=beta-saml", http.Header{"Sec-Fetch-Site": {"cross-site"}, "Sec-Fetch-Dest": {"document"}})
 	b.post(acsPath, samlAnswer(t, start, "alice"))
 	for _, c := range late.Cookies() {
 		b.cookies[c.Name] = c.Value
