@@ -146,6 +146,7 @@ func (h *Handler) overtaken(w http.ResponseWriter, v *visit, b returning) bool {
 	case b.Kind == idp.KindTest: // signs nobody in
 		return false
 	case b.held(v) && v.Session.Connection == c.ID && v.Session.Created.After(b.Begun):
+		h.drop(w, b.attempt)
 		redirect(w, http.StatusSeeOther, h.absolute(b.landing())) // another tab was faster: its session is this one's too
 	case v.byTwin && v.Live && v.Session.Connection != c.ID && v.Session.Hash != b.over:
 		h.confirmSwitch(w, v, c, ask{returnTo: b.landing()}) // begun by a page that knew nothing of it, or before it

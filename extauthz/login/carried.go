@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/tracio-ai/ssogate/extauthz/session"
 	"github.com/tracio-ai/ssogate/idp"
@@ -16,7 +17,12 @@ import (
 const (
 	handleBytes     = 4
 	maxCarried      = 8  // attempts one browser has at once; the oldest makes room
+	maxRestored     = 24 // as many while the oldest has only begun: tabs that a browser restores all begin together
 	maxCarriedLooks = 64 // cookies of such a name that are looked at in one request
+
+	// restoring is how long tabs that begin together may take until each is back: whose attempt makes room meanwhile lands
+	// on the start page instead of its own.
+	restoring = 30 * time.Second
 )
 
 func handleOf(id [16]byte) string { return hex.EncodeToString(id[:handleBytes]) }
@@ -71,6 +77,9 @@ func (h *Handler) prune(w http.ResponseWriter, v *visit, instead string) {
 	}
 	slices.SortFunc(live, func(a, b attempt) int { return a.Begun.Compare(b.Begun) })
 	for instead == "" && len(live) >= maxCarried {
+		if len(live) < maxRestored && h.Now().Sub(live[0].Begun) < restoring {
+			break
+		}
 		h.drop(w, live[0])
 		live = live[1:]
 	}
@@ -110,7 +119,7 @@ func (h *Handler) requested(v *visit, requestID string) (attempt, bool) {
 
 // drop takes the cookie of an attempt away: it has been used. That proves nothing to us, for who sent it can keep a copy.
 func (h *Handler) drop(w http.ResponseWriter, a attempt) {
-	if a.Relay != "" {
+	if isHandle(a.Relay) { // of another protocol it is no cookie's name
 		setCrossSite(w, h.carriedName(a.Relay), "", 0)
 	}
 }

@@ -57,8 +57,8 @@
 //
 // Why a cookie an attempt over SAML: RelayState holds 80 bytes (SAML 2.0 Bindings §3.4.3), and the answer is a POST from the
 // provider's site, with which no SameSite=Lax cookie goes along. So the attempt is sealed into a SameSite=None cookie that
-// RelayState names, eight of them at most, and a sealed twin of the flow cookie says what else the callback must know of
-// the browser. Neither is a credential: what they let a sender do is be refused, or finish what this browser began. Cookies of
+// RelayState names, eight of them at most (or two dozen that began together, as restored tabs do), and a sealed twin of the
+// flow cookie says what else the callback must know of the browser. Neither is a credential: what they let a sender do is be refused, or finish what this browser began. Cookies of
 // that kind are also set and sent with images and frames of other sites, where nobody sees what happens and the session
 // cookie stays behind. So an attempt names the session that was in use when it began, and ends no other one unasked.
 //

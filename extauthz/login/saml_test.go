@@ -129,13 +129,38 @@ func TestTwentySAMLTabsOfOneBrowserAllLand(t *testing.T) {
 	}
 }
 
+// TestTabsThatBeginTogetherTakeNoRoomFromEachOther: a browser restores all of them at once, and each has its own page.
+func TestTabsThatBeginTogetherTakeNoRoomFromEachOther(t *testing.T) {
+	w := newSAMLWorld(t)
+	b := w.browser()
+	var starts []*http.Response
+	for i := range 20 {
+		starts = append(starts, b.open(fmt.Sprint("/auth/login?connection=acme-saml&return_to=/events/", i)))
+		w.pass(time.Second)
+	}
+	for i, start := range starts {
+		if resp := b.post(acsPath, samlAnswer(t, start, "alice")); resp.Header.Get("Location") != fmt.Sprint(origin, "/events/", i) {
+			t.Errorf("tab %d: %d %s", i, resp.StatusCode, resp.Header.Get("Location"))
+		}
+	}
+	if n := len(b.crossSite()); n != 1 {
+		t.Errorf("%d cookies when all are back", n)
+	}
+	for range 40 {
+		b.open("/auth/login?connection=acme-saml&switch=1")
+	}
+	if n := len(b.crossSite()); n != 1+maxRestored {
+		t.Errorf("%d cookies of tabs that never come back", n)
+	}
+}
+
 func TestOneBrowserCarriesEightAttemptsAndTheOldestMakesRoom(t *testing.T) {
 	w := newSAMLWorld(t)
 	b := w.browser()
 	var starts []*http.Response
 	for range 10 {
 		starts = append(starts, b.open("/auth/login?connection=acme-saml&return_to=/events"))
-		w.pass(time.Second)
+		w.pass(restoring)
 	}
 	if n := len(b.crossSite()); n != 1+maxCarried {
 		t.Fatalf("%d cookies", n)
