@@ -128,9 +128,7 @@ func samlSignOutThere(t *testing.T, s *Stack, p *Profile) {
 		tab.Says(c.IdP.URL("/slo"), "Signed out") // it has our answer, which succeeds
 		s.Upstream.Forget()
 		tab.Open(s.URL + "/events")
-		if at := tab.at(); strings.HasPrefix(at, s.URL+"/events") {
-			t.Errorf("signed out at the provider, and on %s", at)
-		}
+		tab.Lands(c.IdP.URL("/")) // a page that posts on by itself stands at the address it was asked for, for a moment
 		if seen := s.Upstream.Seen(); len(seen) > 0 {
 			t.Errorf("the dashboard was reached: %s", seen[0].Line)
 		}
