@@ -12,7 +12,6 @@ package idptest
 import (
 	"fmt"
 	"maps"
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -119,35 +118,24 @@ func New(o Options) (*OP, error) {
 // Start makes a provider and serves it over plain HTTP on a free loopback port; Options.Issuer, where set, is only
 // its path ("/tenant"). The caller ends it with Close.
 func Start(o Options) (*Running, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // returns at once on loopback
+	r := &Running{}
+	running, err := serve(func(address string) (http.Handler, error) {
+		o.Issuer = address + o.Issuer
+		made, err := New(o)
+		r.OP = made
+		return made, err
+	})
 	if err != nil {
-		return nil, fmt.Errorf("listen: %w", err)
-	}
-	o.Issuer = "http://" + l.Addr().String() + o.Issuer
-	op, err := New(o)
-	if err != nil {
-		_ = l.Close()
 		return nil, err
 	}
-	r := &Running{OP: op, srv: &http.Server{Handler: op, ReadHeaderTimeout: 10 * time.Second}, done: make(chan struct{})}
-	go func() {
-		defer close(r.done)
-		_ = r.srv.Serve(l) // always http.ErrServerClosed after Close
-	}()
+	r.running = running
 	return r, nil
 }
 
 // Running is a provider with a listener of its own.
 type Running struct {
 	*OP
-	srv  *http.Server
-	done chan struct{}
-}
-
-// Close ends the provider and waits for its listener.
-func (r *Running) Close() {
-	_ = r.srv.Close()
-	<-r.done
+	*running
 }
 
 // Issuer returns the provider's identifier.

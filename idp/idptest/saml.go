@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -95,35 +94,24 @@ func (p *SAMLIdP) newKey() (SAMLKey, error) {
 // StartSAML makes a provider and serves it over plain HTTP on a free port of 127.0.0.1; SAMLOptions.BaseURL, where set,
 // is only its path ("/saml"). The caller ends it with Close.
 func StartSAML(o SAMLOptions) (*RunningSAML, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // returns at once on loopback
+	r := &RunningSAML{}
+	running, err := serve(func(address string) (http.Handler, error) {
+		o.BaseURL = address + o.BaseURL
+		made, err := NewSAML(o)
+		r.SAMLIdP = made
+		return made, err
+	})
 	if err != nil {
-		return nil, fmt.Errorf("listen: %w", err)
-	}
-	o.BaseURL = "http://" + l.Addr().String() + o.BaseURL
-	p, err := NewSAML(o)
-	if err != nil {
-		_ = l.Close()
 		return nil, err
 	}
-	r := &RunningSAML{SAMLIdP: p, srv: &http.Server{Handler: p, ReadHeaderTimeout: 10 * time.Second}, done: make(chan struct{})}
-	go func() {
-		defer close(r.done)
-		_ = r.srv.Serve(l) // always http.ErrServerClosed after Close
-	}()
+	r.running = running
 	return r, nil
 }
 
 // RunningSAML is a SAML provider with a listener of its own.
 type RunningSAML struct {
 	*SAMLIdP
-	srv  *http.Server
-	done chan struct{}
-}
-
-// Close ends the provider and waits for its listener.
-func (r *RunningSAML) Close() {
-	_ = r.srv.Close()
-	<-r.done
+	*running
 }
 
 // EntityID returns the provider's name.

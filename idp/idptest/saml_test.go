@@ -1,6 +1,7 @@
 package idptest_test
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/pem"
 	"os"
@@ -20,12 +21,12 @@ func samlNow() time.Time { return time.Date(2026, 5, 4, 9, 0, 0, 0, time.UTC) }
 
 // TestResponsesVerifyWithXMLSec1 holds the writer, its canonical form included, against a verifier that is not ours.
 func TestResponsesVerifyWithXMLSec1(t *testing.T) {
-	tool, err := exec.LookPath("xmlsec1")
+	tool, err := exec.LookPath(cmp.Or(os.Getenv("XMLSEC"), "xmlsec1"))
 	if err != nil {
-		if os.Getenv("SSOGATE_REQUIRE_XMLSEC1") != "" {
+		if os.Getenv("SSOGATE_REQUIRE_XMLSEC") != "" {
 			t.Fatal(err)
 		}
-		t.Skip("xmlsec1 is not installed")
+		t.Skipf("SKIPPED, NOT PROVEN: no xmlsec1: %v (`make test` makes this a failure)", err)
 	}
 	for _, profile := range append(idptest.SAMLProfiles(), idptest.SAMLPlain) {
 		for _, kind := range []string{"rsa", "p256"} {
