@@ -28,11 +28,11 @@
 //	                               5 as 4 and 5 above, by the twin of the flow cookie;     as there
 //	                               also a session that the attempt does not name as the
 //	                               one it may end                                          confirm
-//	                               6 connector verifies the answer                         refused: page
+//	                               6 connector verifies the answer                         refused: page; no room: /auth/login?again=&busy=1
 //	                               7 one transaction: attempt and assertion used up,       303 return path, cookies; used before: page
 //	                               person, session, audit row
 //	GET /auth/login?again=         back here from another site, cookies and all: session   303 return path, of another tenant: confirm
-//	                               none: an attempt that is over once more; else twice     302 provider
+//	                               none: an attempt that is over once more; else twice     302 provider; busy=1: page
 //	                               a minute
 //	GET /auth/login?test=          a test of the connection, whichever its protocol:        302 provider; its callback shows what was said
 //	                               its link works once                                     and signs nobody in

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/tracio-ai/ssogate/envoy"
+	"github.com/tracio-ai/ssogate/extauthz/audit"
 	"github.com/tracio-ai/ssogate/idp"
 )
 
@@ -74,11 +75,21 @@ func (h *Handler) accept(w http.ResponseWriter, v *visit, b returning, connector
 	switch {
 	case b.Kind == idp.KindTest:
 		h.burnTest(ctx, w, v, b, who, err)
+	case idp.CodeOf(err) == idp.CodeSAMLBusy:
+		h.crowded(w, v, b, err)
 	case err != nil:
 		h.end(w, v, b, "", err)
 	default:
 		h.admit(ctx, w, v, b, who)
 	}
+}
+
+// crowded serves an answer that found no room to be verified. Where many tabs came back at once another of them has mostly
+// signed in by now, which a page of our own sees: it lands there, and else says that there was no room.
+func (h *Handler) crowded(w http.ResponseWriter, v *visit, b returning, err error) {
+	h.report(b, string(idp.CodeOf(err)))
+	h.noteRefusal(v.Context(), v, b.connection, audit.SignInRefused, "", err)
+	redirect(w, http.StatusSeeOther, h.absolute(h.loginPath("connection", string(b.connection.ID), "again", b.Relay, "busy", "1")))
 }
 
 // addressed finds the connection that the path names, by find, and what speaks SAML to it. Where there is none it has
@@ -162,7 +173,8 @@ func (h *Handler) homeward(w http.ResponseWriter, v *visit, c idp.Connection, ha
 }
 
 // resume is where homeward leads. It lands on a session that is alive, asks before it exchanges one, and else begins again:
-// once for an attempt that is there and over, and for what has none only so often.
+// once for an attempt that is there and over, and for what has none only so often. After an answer that found no room it
+// leaves that to the person: beginning again would only add to the crowd.
 func (h *Handler) resume(w http.ResponseWriter, v *visit, c idp.Connection, again string) {
 	want := wanted{returnTo: "/", retry: 1}
 	a, have := h.carried(v, again)
@@ -172,10 +184,17 @@ func (h *Handler) resume(w http.ResponseWriter, v *visit, c idp.Connection, agai
 	}
 	switch {
 	case v.Live && v.Session.Tenant == c.Tenant && (!have || a.plain()):
+		if have {
+			h.drop(w, a)
+		}
 		redirect(w, http.StatusSeeOther, h.absolute(want.returnTo))
 		return
 	case v.Live && v.Session.Tenant != c.Tenant:
 		h.confirmSwitch(w, v, c, ask{returnTo: want.returnTo})
+		return
+	}
+	if v.get("busy") == "1" {
+		h.explained(w, idp.CodeSAMLBusy, RequestID(v.Context()), c, want.returnTo)
 		return
 	}
 	if want.by = !have || a.Retry > 0; !v.twin.flow.opens || want.by && v.twin.restless(h.Now()) {

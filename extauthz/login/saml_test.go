@@ -320,13 +320,30 @@ func TestSAMLRefusalsOfOneKindShowOnePage(t *testing.T) {
 func TestBusyVerifierKeepsTheAttempt(t *testing.T) {
 	w := newSAMLWorld(t)
 	b := w.browser()
-	good := samlAnswer(t, b.open("/auth/login?connection=acme-saml&return_to=/events"), "alice")
-	busy := url.Values{"SAMLResponse": {"!saml-busy"}, "RelayState": good["RelayState"]}
-	if resp := b.post(acsPath, busy); resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") != "1" {
-		t.Errorf("%d %v", resp.StatusCode, resp.Header)
+	start := func() url.Values {
+		return samlAnswer(t, b.open("/auth/login?connection=acme-saml&return_to=/events"), "alice")
+	}
+	good, other := start(), start()
+	busy := func(like url.Values) *http.Response {
+		resp := b.post(acsPath, url.Values{"SAMLResponse": {"!saml-busy"}, "RelayState": like["RelayState"]})
+		if resp.StatusCode != http.StatusSeeOther {
+			t.Fatalf("%d %s", resp.StatusCode, body(resp))
+		}
+		return b.open(strings.TrimPrefix(resp.Header.Get("Location"), origin))
+	}
+	resp := busy(good)
+	if page := body(resp); resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") != "1" ||
+		!strings.Contains(page, "saml-busy") || !strings.Contains(page, "return_to=%2Fevents") {
+		t.Errorf("nobody signed in: %d %v %s", resp.StatusCode, resp.Header, page)
 	}
 	if resp := b.post(acsPath, good); resp.Header.Get("Location") != origin+"/events" {
-		t.Errorf("reload: %d %s", resp.StatusCode, body(resp))
+		t.Errorf("posted again: %d %s", resp.StatusCode, body(resp))
+	}
+	if resp := busy(other); resp.Header.Get("Location") != origin+"/events" {
+		t.Errorf("beside a tab that has signed in: %d %s", resp.StatusCode, body(resp))
+	}
+	if !strings.Contains(w.reasons(), "saml-busy") {
+		t.Errorf("refusals %s", w.reasons())
 	}
 }
 
