@@ -32,7 +32,7 @@
 //	                               7 one transaction: attempt and assertion used up,       303 return path, cookies; used before: page
 //	                               person, session, audit row
 //	GET /auth/login?again=         back here from another site, cookies and all: session   303 return path, of another tenant: confirm
-//	                               none: an attempt that is over once more; else twice     302 provider; busy=1: page
+//	                               none: an attempt that is over once more; else twice     302 provider; busy=1: page, that comes back once
 //	                               a minute
 //	GET /auth/login?test=          a test of the connection, whichever its protocol:        302 provider; its callback shows what was said
 //	                               its link works once                                     and signs nobody in

@@ -174,7 +174,7 @@ func (h *Handler) homeward(w http.ResponseWriter, v *visit, c idp.Connection, ha
 
 // resume is where homeward leads. It lands on a session that is alive, asks before it exchanges one, and else begins again:
 // once for an attempt that is there and over, and for what has none only so often. After an answer that found no room it
-// leaves that to the person: beginning again would only add to the crowd.
+// says so first: beginning again at once would only add to the crowd.
 func (h *Handler) resume(w http.ResponseWriter, v *visit, c idp.Connection, again string) {
 	want := wanted{returnTo: "/", retry: 1}
 	a, have := h.carried(v, again)
@@ -194,6 +194,9 @@ func (h *Handler) resume(w http.ResponseWriter, v *visit, c idp.Connection, agai
 		return
 	}
 	if v.get("busy") == "1" {
+		if have && a.Retry == 0 { // once, and after a breath
+			w.Header().Set("Refresh", "1; url="+h.loginPath("connection", string(c.ID), "again", again))
+		}
 		h.explained(w, idp.CodeSAMLBusy, RequestID(v.Context()), c, want.returnTo)
 		return
 	}

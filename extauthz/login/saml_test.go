@@ -336,8 +336,15 @@ func TestBusyVerifierKeepsTheAttempt(t *testing.T) {
 		!strings.Contains(page, "saml-busy") || !strings.Contains(page, "return_to=%2Fevents") {
 		t.Errorf("nobody signed in: %d %v %s", resp.StatusCode, resp.Header, page)
 	}
+	refresh, ok := strings.CutPrefix(resp.Header.Get("Refresh"), "1; url=")
+	if !ok || strings.Contains(refresh, "busy") {
+		t.Fatalf("refresh %q", refresh)
+	}
 	if resp := b.post(acsPath, good); resp.Header.Get("Location") != origin+"/events" {
 		t.Errorf("posted again: %d %s", resp.StatusCode, body(resp))
+	}
+	if resp := b.open(refresh); resp.Header.Get("Location") != origin+"/" && resp.Header.Get("Location") != origin+"/events" {
+		t.Errorf("refreshed beside a session: %d %s", resp.StatusCode, resp.Header.Get("Location"))
 	}
 	if resp := busy(other); resp.Header.Get("Location") != origin+"/events" {
 		t.Errorf("beside a tab that has signed in: %d %s", resp.StatusCode, body(resp))
