@@ -329,7 +329,10 @@ func (tab *Tab) Eval(script string) string {
 func (tab *Tab) URL() string { tab.t.Helper(); return tab.Eval("location.href") }
 
 // Text is what a reader sees.
-func (tab *Tab) Text() string { tab.t.Helper(); return tab.Eval("document.body ? document.body.innerText : ''") }
+func (tab *Tab) Text() string {
+	tab.t.Helper()
+	return tab.Eval("document.body ? document.body.innerText : ''")
+}
 
 // Screenshot writes the page into .run/e2e, for people to look at.
 func (tab *Tab) Screenshot(name string) {
