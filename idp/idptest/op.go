@@ -11,11 +11,9 @@ package idptest
 
 import (
 	"fmt"
-	"maps"
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 )
@@ -75,20 +73,17 @@ type Request struct {
 
 // OP is the pretend provider. It is safe for concurrent use.
 type OP struct {
+	front
 	opts Options
-	base *url.URL
-	mux  *http.ServeMux
 	keys *keyring
 
 	mu       sync.Mutex
-	people   []Person
 	codes    map[string]grant
 	access   map[string]grant // by access token
 	sso      map[string]login // by cookie value
 	faults   map[string]string
 	metadata map[string]any        // set by SetMetadata over our own
 	pushed   map[string]url.Values // by request_uri
-	seen     []Request
 }
 
 // New makes a provider with fresh keys. It serves under the path of Options.Issuer.
@@ -104,7 +99,7 @@ func New(o Options) (*OP, error) {
 		o.Alg = "RS256"
 	}
 	op := &OP{
-		opts: o, base: base, keys: &keyring{}, people: slices.Clone(o.People),
+		opts: o, front: front{base: base, people: slices.Clone(o.People)}, keys: &keyring{},
 		codes: map[string]grant{}, access: map[string]grant{}, sso: map[string]login{}, pushed: map[string]url.Values{},
 		faults: map[string]string{}, metadata: map[string]any{},
 	}
@@ -153,64 +148,6 @@ func (o *OP) routes() {
 	o.mux.HandleFunc("GET /{$}", o.serveHome)
 }
 
-// ServeHTTP implements http.Handler.
-func (o *OP) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	r.Body = http.MaxBytesReader(w, r.Body, 1<<20)
-	if err := r.ParseForm(); err != nil {
-		http.Error(w, "malformed form", http.StatusBadRequest)
-		return
-	}
-	prefix := strings.TrimSuffix(o.base.Path, "/")
-	path := strings.TrimPrefix(r.URL.Path, prefix)
-	o.mu.Lock()
-	o.seen = append(o.seen, Request{Method: r.Method, Path: path, Form: maps.Clone(r.Form), Header: r.Header.Clone()})
-	if len(o.seen) > 10_000 { // a demonstration may run for weeks
-		o.seen = slices.Clone(o.seen[5_000:])
-	}
-	o.mu.Unlock()
-	w.Header().Set("Cache-Control", "no-store")
-	http.StripPrefix(prefix, o.mux).ServeHTTP(w, r)
-}
-
-// Requests returns what the provider saw, oldest first.
-func (o *OP) Requests() []Request {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return slices.Clone(o.seen)
-}
-
-// Count tells how often the provider saw a request line such as "POST /token".
-func (o *OP) Count(line string) int {
-	n := 0
-	for _, r := range o.Requests() {
-		if r.Method+" "+r.Path == line {
-			n++
-		}
-	}
-	return n
-}
-
-// Forget empties the record of requests.
-func (o *OP) Forget() {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.seen = nil
-}
-
-// SetPeople replaces who can sign in; whoever is gone also loses the provider's own session.
-func (o *OP) SetPeople(people []Person) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.people = slices.Clone(people)
-}
-
-// People returns who can sign in.
-func (o *OP) People() []Person {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return slices.Clone(o.people)
-}
-
 // AddClient registers one more relying party, or replaces the one with its ID.
 func (o *OP) AddClient(c Client) {
 	o.mu.Lock()
@@ -228,13 +165,4 @@ func (o *OP) client(id string) (Client, bool) {
 		}
 	}
 	return Client{}, false
-}
-
-func (o *OP) person(sub string) (Person, bool) {
-	for _, p := range o.People() {
-		if p.Sub == sub {
-			return p, true
-		}
-	}
-	return Person{}, false
 }

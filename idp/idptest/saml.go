@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -46,17 +45,14 @@ type SAMLOptions struct {
 
 // SAMLIdP is the pretend SAML 2.0 provider. It is safe for concurrent use.
 type SAMLIdP struct {
+	front
 	opts SAMLOptions
-	base *url.URL
-	mux  *http.ServeMux
 
 	mu     sync.Mutex
-	people []Person
 	sps    []SAMLSP
 	keys   []SAMLKey // published, the one that signs first
 	sso    map[string]samlLogin
 	outs   map[string]signOut // sign-outs under way, by the request's ID
-	seen   []Request
 	amend  func(*RespondOptions)
 	last   string
 	lastID string
@@ -76,7 +72,7 @@ func NewSAML(o SAMLOptions) (*SAMLIdP, error) {
 	if _, ok := samlManners[o.Profile]; !ok {
 		return nil, fmt.Errorf("no SAML profile %q", o.Profile)
 	}
-	p := &SAMLIdP{opts: o, base: base, people: slices.Clone(o.People), sps: slices.Clone(o.SPs), sso: map[string]samlLogin{}, outs: map[string]signOut{}}
+	p := &SAMLIdP{opts: o, front: front{base: base, people: slices.Clone(o.People)}, sps: slices.Clone(o.SPs), sso: map[string]samlLogin{}, outs: map[string]signOut{}}
 	k, err := p.newKey()
 	if err != nil {
 		return nil, err
@@ -189,13 +185,6 @@ func (p *SAMLIdP) LastRequestID() string {
 	return p.lastID
 }
 
-// Forget empties the record of requests.
-func (p *SAMLIdP) Forget() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.seen = nil
-}
-
 // AddSP registers one more service provider, or replaces the one of its entity id.
 func (p *SAMLIdP) AddSP(sp SAMLSP) {
 	p.mu.Lock()
@@ -214,47 +203,6 @@ func (p *SAMLIdP) sp(entityID string) (SAMLSP, bool) {
 	return SAMLSP{}, false
 }
 
-// SetPeople replaces who can sign in; whoever is gone also loses the provider's own session.
-func (p *SAMLIdP) SetPeople(people []Person) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.people = slices.Clone(people)
-}
-
-// People returns who can sign in.
-func (p *SAMLIdP) People() []Person {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return slices.Clone(p.people)
-}
-
-func (p *SAMLIdP) person(sub string) (Person, bool) {
-	for _, x := range p.People() {
-		if x.Sub == sub {
-			return x, true
-		}
-	}
-	return Person{}, false
-}
-
-// Requests returns what the provider saw, oldest first.
-func (p *SAMLIdP) Requests() []Request {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return slices.Clone(p.seen)
-}
-
-// Count tells how often the provider saw a request line such as "GET /sso".
-func (p *SAMLIdP) Count(line string) int {
-	n := 0
-	for _, r := range p.Requests() {
-		if r.Method+" "+r.Path == line {
-			n++
-		}
-	}
-	return n
-}
-
 func (p *SAMLIdP) routes() {
 	p.mux = http.NewServeMux()
 	p.mux.HandleFunc("GET /metadata", p.serveMetadata)
@@ -263,23 +211,4 @@ func (p *SAMLIdP) routes() {
 	p.mux.HandleFunc("GET /start", p.serveStart)
 	p.mux.HandleFunc("POST /start", p.serveStart)
 	p.mux.HandleFunc("GET /{$}", p.serveTiles)
-}
-
-// ServeHTTP implements http.Handler.
-func (p *SAMLIdP) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	r.Body = http.MaxBytesReader(w, r.Body, 1<<20)
-	if err := r.ParseForm(); err != nil {
-		http.Error(w, "malformed form", http.StatusBadRequest)
-		return
-	}
-	base := strings.TrimSuffix(p.base.Path, "/")
-	path := strings.TrimPrefix(r.URL.Path, base)
-	p.mu.Lock()
-	p.seen = append(p.seen, Request{Method: r.Method, Path: path, Form: maps.Clone(r.Form), Header: r.Header.Clone()})
-	if len(p.seen) > 10_000 { // a demonstration may run for weeks
-		p.seen = slices.Clone(p.seen[5_000:])
-	}
-	p.mu.Unlock()
-	w.Header().Set("Cache-Control", "no-store")
-	http.StripPrefix(base, p.mux).ServeHTTP(w, r)
 }
