@@ -116,24 +116,38 @@ func (cmd connectionCreateCmd) Run(a *app) error {
 				return err
 			}
 		}
-		made, err := s.CreateConnection(a.ctx, conn, actor)
-		if errors.Is(err, store.ErrTaken) {
-			return hinted("choose another --id", "connection %s is taken", conn.ID)
-		}
+		made, err := a.createConnection(s, conn)
 		if err != nil {
-			return fmt.Errorf("create connection %s: %w", conn.ID, err)
+			return err
 		}
 		out := created{connectionRowOf(made, a.now()), c.redirectURI(made), c.signOutURI(), warnings}
 		if a.json() {
 			return a.printJSON(out)
 		}
 		a.printf("connection %s created\n\nAt %s:\n%s", made.ID, providerName(made.Provider), guide(made.Provider, out.RedirectURI, out.SignOutURI))
-		for _, w := range warnings {
-			a.printf("\nNote: %s", w)
-		}
+		a.notes(warnings)
 		a.printf("\nThen say who gets which role:\n  ssogate mapping create --tenant %s --role Viewer --group GROUP", made.Tenant)
 		return nil
 	})
+}
+
+// createConnection saves a connection under an id that nobody has.
+func (a *app) createConnection(s *store.Store, conn idp.Connection) (idp.Connection, error) {
+	made, err := s.CreateConnection(a.ctx, conn, actor)
+	if errors.Is(err, store.ErrTaken) {
+		return made, hinted("choose another --id", "connection %s is taken", conn.ID)
+	}
+	if err != nil {
+		return made, fmt.Errorf("create connection %s: %w", conn.ID, err)
+	}
+	return made, nil
+}
+
+// notes prints what could be better about something that was done.
+func (a *app) notes(warnings []string) {
+	for _, w := range warnings {
+		a.printf("\nNote: %s", w)
+	}
 }
 
 // redirectURI is where the provider sends people back to.

@@ -178,21 +178,16 @@ func (cmd connectionCreateCmd) runSAML(a *app) error {
 		if err != nil {
 			return err
 		}
-		made, err := s.CreateConnection(a.ctx, conn, actor)
-		if errors.Is(err, store.ErrTaken) {
-			return hinted("choose another --id", "connection %s is taken", conn.ID)
-		}
+		made, err := a.createConnection(s, conn)
 		if err != nil {
-			return fmt.Errorf("create connection %s: %w", conn.ID, err)
+			return err
 		}
 		out := createdSAML{connectionRowOf(made, a.now()), c.samlAddresses(made.ID), warnings}
 		if a.json() {
 			return a.printJSON(out)
 		}
 		a.printf("connection %s created\n\nAt %s:\n%s", made.ID, providerName(made.Provider), guideSAML(made, out.samlAddresses))
-		for _, w := range warnings {
-			a.printf("\nNote: %s", w)
-		}
+		a.notes(warnings)
 		a.printf("\nThen say who gets which role, and try it:\n  ssogate mapping create --tenant %s --role Viewer --group GROUP\n  ssogate connection test --tenant %s --connection %s", made.Tenant, made.Tenant, made.ID)
 		return nil
 	})

@@ -51,9 +51,7 @@ func (cmd connectionShowCmd) Run(a *app) error {
 		}
 		a.showConnection(row)
 		a.showSAML(*row.SAML, out.samlAddresses)
-		for _, n := range out.Notes {
-			a.printf("\nNote: %s", n)
-		}
+		a.notes(out.Notes)
 		return a.showKeys(*row.SAML)
 	})
 }
@@ -191,9 +189,7 @@ func (cmd connectionUpdateCmd) Run(a *app) error {
 			return a.printJSON(shownSAML{connectionRowOf(made, a.now()), c.samlAddresses(made.ID), warnings})
 		}
 		a.printf("connection %s changed", made.ID)
-		for _, w := range warnings {
-			a.printf("\nNote: %s", w)
-		}
+		a.notes(warnings)
 		return nil
 	})
 }

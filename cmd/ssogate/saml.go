@@ -135,9 +135,7 @@ func (cmd samlRefreshCmd) Run(a *app) error {
 		for _, one := range out.Changes {
 			a.printf("connection %s: %s", conn.ID, one)
 		}
-		for _, w := range out.Warnings {
-			a.printf("\nNote: %s", w)
-		}
+		a.notes(out.Warnings)
 		if out.Pending > 0 {
 			a.printf("\nNo known key vouches for what waits. Compare it with what the provider shows, then:\n  ssogate saml confirm --tenant %s %s", conn.Tenant, conn.ID)
 		}

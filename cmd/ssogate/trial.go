@@ -41,34 +41,6 @@ type checked struct {
 	Text  string `json:"text,omitempty"`
 }
 
-// trial is the outcome of a test as the gate leaves it.
-type trial struct {
-	OK       bool           `json:"ok"`
-	Code     string         `json:"code,omitempty"`
-	Detail   string         `json:"detail,omitempty"`
-	Hint     string         `json:"hint,omitempty"`
-	Error    string         `json:"error,omitempty"`
-	Identity *trialIdentity `json:"identity,omitempty"`
-	Roles    []string       `json:"roles,omitempty"`
-}
-
-// trialIdentity is what the provider asserted.
-type trialIdentity struct {
-	Issuer       string         `json:"issuer"`
-	Subject      string         `json:"subject"`
-	UserName     string         `json:"user_name"`
-	Email        string         `json:"email"`
-	DisplayName  string         `json:"display_name"`
-	NameID       *idp.NameID    `json:"name_id,omitempty"`
-	Groups       []string       `json:"groups"`
-	GroupCount   int            `json:"group_count"` // more than Groups holds, where that is cut
-	GroupState   string         `json:"group_state"`
-	Attributes   map[string]any `json:"attributes"`
-	ACR          string         `json:"acr"`
-	AuthTime     *time.Time     `json:"auth_time,omitempty"`
-	SessionIndex string         `json:"session_index"`
-}
-
 // tested is what the command reports to programs.
 type tested struct {
 	Connection idp.ConnectionID `json:"connection"`
@@ -102,7 +74,7 @@ func (cmd connectionTestCmd) Run(a *app) error {
 		if out.Result, err = cmd.wait(a, s, conn, id, address); err != nil {
 			return err
 		}
-		var found trial
+		var found login.TestResult
 		if err := json.Unmarshal(out.Result, &found); err != nil {
 			return fmt.Errorf("read the test's result: %w", err)
 		}
@@ -244,10 +216,10 @@ func (a *app) showChecks(all []checked) {
 }
 
 // showTrial prints what the provider said and what it gives.
-func (a *app) showTrial(realm idp.Realm, t trial) {
+func (a *app) showTrial(realm idp.Realm, t login.TestResult) {
 	a.printf("")
 	if !t.OK {
-		a.fact("refused", strings.TrimSuffix(t.Code+"/"+t.Detail, "/"))
+		a.fact("refused", (&idp.Error{Code: t.Code, Detail: t.Detail}).Reason())
 		if t.Hint != "" {
 			a.fact("what to do", t.Hint)
 		}
@@ -268,7 +240,7 @@ func (a *app) showTrial(realm idp.Realm, t trial) {
 	}
 }
 
-func (a *app) showIdentity(i trialIdentity) {
+func (a *app) showIdentity(i login.TestedIdentity) {
 	some := func(key, value string) {
 		if value != "" {
 			a.fact(key, value)
@@ -284,7 +256,7 @@ func (a *app) showIdentity(i trialIdentity) {
 	some("e-mail", i.Email)
 	some("called", i.DisplayName)
 	some("context", i.ACR)
-	some("signed in", whenP(i.AuthTime))
+	some("signed in", whenP(stamp(i.AuthTime)))
 	some("session index", i.SessionIndex)
 	if len(i.Groups) == 0 {
 		a.fact("groups", "none: "+groupsSaid(i.GroupState))

@@ -175,10 +175,10 @@ func TestConnectionTestSaysWhyTheRoleIsNotKnown(t *testing.T) {
 func TestConnectionTestIsOneObjectForPrograms(t *testing.T) {
 	code, out, errs := trying(t, goodTrial, "--output", "json")
 	var got struct {
-		Connection string    `json:"connection"`
-		Checks     []checked `json:"checks"`
-		URL        string    `json:"url"`
-		Result     trial     `json:"result"`
+		Connection string           `json:"connection"`
+		Checks     []checked        `json:"checks"`
+		URL        string           `json:"url"`
+		Result     login.TestResult `json:"result"`
 	}
 	if err := json.Unmarshal([]byte(out), &got); err != nil || code != 0 {
 		t.Fatalf("exit status %d, %v: %s%s", code, err, out, errs)

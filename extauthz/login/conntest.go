@@ -41,18 +41,19 @@ func TestID(token string) [16]byte {
 	return [16]byte(sum[:16])
 }
 
-// testResult is what a test found.
-type testResult struct {
+// TestResult is what a test of a connection found: the JSON object that Tests keeps, for whoever made the link.
+type TestResult struct {
 	OK       bool            `json:"ok"`
 	Code     idp.Code        `json:"code,omitempty"`
 	Detail   string          `json:"detail,omitempty"`
 	Hint     string          `json:"hint,omitempty"`
 	Error    string          `json:"error,omitempty"`
-	Identity *testedIdentity `json:"identity,omitempty"`
+	Identity *TestedIdentity `json:"identity,omitempty"`
 	Roles    []string        `json:"roles,omitempty"`
 }
 
-type testedIdentity struct {
+// TestedIdentity is what the provider asserted.
+type TestedIdentity struct {
 	Issuer       string         `json:"issuer"`
 	Subject      string         `json:"subject"`
 	UserName     string         `json:"user_name,omitempty"`
@@ -104,7 +105,7 @@ func (h *Handler) burnTest(ctx context.Context, w http.ResponseWriter, v *visit,
 func (h *Handler) tested(ctx context.Context, w http.ResponseWriter, v *visit, b returning, who idp.Identity, err error) {
 	c := b.connection
 	err = belongs(c, who, err)
-	result := testResult{OK: err == nil}
+	result := TestResult{OK: err == nil}
 	if err == nil {
 		result.Identity = asserted(who)
 		err = h.foresee(ctx, &result, who)
@@ -128,7 +129,7 @@ func (h *Handler) tested(ctx context.Context, w http.ResponseWriter, v *visit, b
 }
 
 // pack makes the result fit: of a person in a great many groups not all are kept.
-func (t testResult) pack() ([]byte, error) {
+func (t TestResult) pack() ([]byte, error) {
 	b, err := json.Marshal(t)
 	for err == nil && len(b) > maxResult && t.Identity != nil && len(t.Identity.Groups) > 0 {
 		kept := *t.Identity
@@ -140,7 +141,7 @@ func (t testResult) pack() ([]byte, error) {
 }
 
 // foresee adds the roles to a result. Of its errors those are returned that would refuse the sign-in.
-func (h *Handler) foresee(ctx context.Context, result *testResult, who idp.Identity) error {
+func (h *Handler) foresee(ctx context.Context, result *TestResult, who idp.Identity) error {
 	if h.Foretell == nil {
 		return nil
 	}
@@ -159,15 +160,15 @@ func (h *Handler) foresee(ctx context.Context, result *testResult, who idp.Ident
 	return nil
 }
 
-func (t testResult) word() string {
+func (t TestResult) word() string {
 	if t.OK {
 		return "ok"
 	}
 	return string(t.Code)
 }
 
-func asserted(who idp.Identity) *testedIdentity {
-	t := &testedIdentity{
+func asserted(who idp.Identity) *TestedIdentity {
+	t := &TestedIdentity{
 		Issuer: who.Issuer, Subject: who.Subject, UserName: who.UserName, Email: who.Email, DisplayName: who.DisplayName,
 		Groups: who.Groups, GroupCount: len(who.Groups), GroupState: groupWord(who.GroupState), Attributes: who.Claims, ACR: who.ACR, AuthTime: seconds(who.AuthTime), SessionIndex: who.SID,
 	}
@@ -191,7 +192,7 @@ func groupWord(s idp.GroupState) string {
 }
 
 // page is for the admin who tests: it says more than a person signing in may know.
-func (t testResult) page(c idp.Connection, id string) page {
+func (t TestResult) page(c idp.Connection, id string) page {
 	p := page{Title: "Test of " + c.Name, RequestID: id}
 	if !t.OK {
 		p.Says, p.Next, p.Code = "A sign-in over this connection would be refused: "+explain(t.Code).says, t.Hint, (&idp.Error{Code: t.Code, Detail: t.Detail}).Reason()
@@ -205,7 +206,7 @@ func (t testResult) page(c idp.Connection, id string) page {
 }
 
 // rows are what was asserted, for the page.
-func (t testResult) rows() []row {
+func (t TestResult) rows() []row {
 	var rows []row
 	i := t.Identity
 	add := func(name string, values ...string) {
@@ -241,7 +242,7 @@ func (t testResult) rows() []row {
 	return rows
 }
 
-func (t testResult) rolesShown() []string {
+func (t TestResult) rolesShown() []string {
 	switch {
 	case t.Error != "" && t.OK:
 		return []string{"not known: " + t.Error}

@@ -16,7 +16,7 @@ func (w *world) foretells(roles []string, err error) {
 	w.Foretell = func(context.Context, idp.Identity) ([]string, error) { return roles, err }
 }
 
-func result(t *testing.T, w *world, token string) (r testResult) {
+func result(t *testing.T, w *world, token string) (r TestResult) {
 	t.Helper()
 	if err := json.Unmarshal([]byte(w.tests[TestID(token)]), &r); err != nil {
 		t.Fatalf("%v: %q", err, w.tests[TestID(token)])

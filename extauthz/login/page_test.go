@@ -125,7 +125,7 @@ func pages(t *testing.T) map[string]*http.Response {
 		Issuer: "https://idp.example", Subject: "<alice>", UserName: "alice", NameID: idp.NameID{Value: "<alice>", Format: "urn:persistent"}, GroupState: idp.GroupsListed,
 		Groups: strings.Split(strings.Repeat("group,", 25), ","), Claims: map[string]any{"dept": []string{"x", "y"}, "level": 3.0}, SID: "i-1",
 	}
-	for name, result := range map[string]testResult{
+	for name, result := range map[string]TestResult{
 		"tested":         {OK: true, Roles: []string{"Analyst", "Viewer"}, Identity: asserted(who)},
 		"tested-refused": {Code: idp.CodeSAMLSHA1, Detail: "signature", Hint: "Choose SHA-256 under Sign On."},
 	} {
