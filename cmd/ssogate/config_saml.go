@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -235,20 +236,13 @@ func withPreset(p idp.Provider, s idp.SAMLSettings) idp.SAMLSettings {
 			*to = from
 		}
 	}
-	s.NameIDFormat = first(s.NameIDFormat, preset.NameIDFormat)
-	if s.SubjectFrom = first(s.SubjectFrom, preset.SubjectFrom); s.SubjectFrom == byNameID {
+	s.NameIDFormat = cmp.Or(s.NameIDFormat, preset.NameIDFormat)
+	if s.SubjectFrom = cmp.Or(s.SubjectFrom, preset.SubjectFrom); s.SubjectFrom == byNameID {
 		s.SubjectFrom = ""
 	}
-	s.SignRequests = first(s.SignRequests, preset.SignRequests)
-	s.WantSigned = first(s.WantSigned, preset.WantSigned)
+	s.SignRequests = cmp.Or(s.SignRequests, preset.SignRequests)
+	s.WantSigned = cmp.Or(s.WantSigned, preset.WantSigned)
 	return s
-}
-
-func first[T ~string](a, b T) T {
-	if a != "" {
-		return a
-	}
-	return b
 }
 
 // declaredSAML completes a declared connection with the files that it names. The instants at which its keys were first
@@ -326,10 +320,10 @@ func fieldWord(field string) string {
 // withBindings gives endpoints that were entered by hand the binding that nearly every provider takes.
 func withBindings(e idp.SAMLEndpoints) idp.SAMLEndpoints {
 	if e.SSOURL != "" {
-		e.SSOBinding = first(e.SSOBinding, idp.BindingRedirect)
+		e.SSOBinding = cmp.Or(e.SSOBinding, idp.BindingRedirect)
 	}
 	if e.SLOURL != "" {
-		e.SLOBinding = first(e.SLOBinding, idp.BindingRedirect)
+		e.SLOBinding = cmp.Or(e.SLOBinding, idp.BindingRedirect)
 	}
 	return e
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -129,8 +130,8 @@ func (f samlSourceFlags) hand(a *app, s *idp.SAMLSettings) ([]string, error) {
 		s.IdP.Keys = withKeys(s.IdP.Keys, keys)
 	}
 	e := &s.IdP.Endpoints
-	s.IdP.EntityID = first(f.EntityID, s.IdP.EntityID)
-	e.SSOURL, e.SLOURL = first(f.SSOURL, e.SSOURL), first(f.SLOURL, e.SLOURL)
+	s.IdP.EntityID = cmp.Or(f.EntityID, s.IdP.EntityID)
+	e.SSOURL, e.SLOURL = cmp.Or(f.SSOURL, e.SSOURL), cmp.Or(f.SLOURL, e.SLOURL)
 	*e = withBindings(*e)
 	return warnings, nil
 }
@@ -165,7 +166,7 @@ func (cmd connectionCreateCmd) runSAML(a *app) error {
 	}
 	if !cmd.Source.given() {
 		return misused(fmt.Sprintf("add --saml-metadata URL or FILE. A provider that wants our addresses first: ssogate saml guide --tenant %s --provider %s %s",
-			conn.Tenant, first(string(conn.Provider), "NAME"), conn.ID), "protocol saml wants the identity provider's metadata")
+			conn.Tenant, cmp.Or(string(conn.Provider), "NAME"), conn.ID), "protocol saml wants the identity provider's metadata")
 	}
 	if err := cmd.onlySAML(); err != nil {
 		return err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -83,7 +84,7 @@ func (a *app) showSAML(r samlRow, ours samlAddresses) {
 	}
 	some("metadata", r.MetadataURL)
 	if r.MetadataURL != "" {
-		a.fact("read", first(whenP(r.Fetched), "not yet"))
+		a.fact("read", cmp.Or(whenP(r.Fetched), "not yet"))
 		some("last failure", r.FetchError)
 		a.fact("key rollover", r.KeyRollover)
 	}
@@ -94,7 +95,7 @@ func (a *app) showSAML(r samlRow, ours samlAddresses) {
 	a.fact("requests signed", r.SignRequests)
 	a.fact("wanted signed", r.WantSigned)
 	a.fact("wanted encrypted", yes(r.WantEncrypted, "yes", "no"))
-	a.fact("SHA-1 until", first(whenP(r.AllowSHA1), "never"))
+	a.fact("SHA-1 until", cmp.Or(whenP(r.AllowSHA1), "never"))
 	a.fact("expired key", r.CertExpiry)
 	a.fact("subject from", r.SubjectFrom)
 	some("NameID format", r.NameIDFormat)
@@ -195,7 +196,7 @@ func (cmd connectionUpdateCmd) Run(a *app) error {
 }
 
 func (cmd connectionUpdateCmd) change(a *app, c Config, conn *idp.Connection) ([]string, error) {
-	conn.Name = first(cmd.Name, conn.Name)
+	conn.Name = cmp.Or(cmd.Name, conn.Name)
 	if conn.Protocol != idp.SAML {
 		return nil, nil
 	}
