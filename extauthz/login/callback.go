@@ -126,8 +126,7 @@ func (h *Handler) arrive(w http.ResponseWriter, v *visit, b returning) {
 	defer h.leave(c.ID)
 	ctx, cancel := callContext(v.Context())
 	defer cancel()
-	id := sha256.Sum256(b.ID[:])
-	err := h.Once.Burn(ctx, c.Tenant, c.ID, "attempt", id, b.Begun.Add(attemptTTL+clockSkew))
+	err := h.useUp(ctx, b)
 	if errors.Is(err, session.ErrUsed) {
 		h.notOurs(w, v, b, idp.CodeReplay)
 		return
@@ -137,6 +136,11 @@ func (h *Handler) arrive(w http.ResponseWriter, v *visit, b returning) {
 		return
 	}
 	h.finish(ctx, w, v, b)
+}
+
+// useUp burns an attempt, for as long as it would be taken. session.ErrUsed: somebody did before.
+func (h *Handler) useUp(ctx context.Context, b returning) error {
+	return h.Once.Burn(ctx, b.connection.Tenant, b.connection.ID, "attempt", sha256.Sum256(b.ID[:]), b.Begun.Add(attemptTTL+clockSkew))
 }
 
 // overtaken answers for an attempt that what happened in this browser since has made needless, or suspect.

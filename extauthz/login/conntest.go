@@ -89,11 +89,10 @@ func (h *Handler) test(w http.ResponseWriter, v *visit, c idp.Connection, token 
 
 // burnTest uses up the attempt of a test, which no session's transaction does.
 func (h *Handler) burnTest(ctx context.Context, w http.ResponseWriter, v *visit, b returning, who idp.Identity, err error) {
-	c := b.connection
-	burnErr := h.Once.Burn(ctx, c.Tenant, c.ID, "attempt", sha256.Sum256(b.ID[:]), b.Begun.Add(attemptTTL+clockSkew))
+	burnErr := h.useUp(ctx, b)
 	switch {
 	case errors.Is(burnErr, session.ErrUsed):
-		h.end(w, v, b, "", replayed(c, burnErr))
+		h.end(w, v, b, "", replayed(b.connection, burnErr))
 	case burnErr != nil:
 		h.failed(w, v, b, fmt.Errorf("use up attempt: %w", burnErr))
 	default:
