@@ -26,10 +26,8 @@ func (s *Server) foretell(ctx context.Context, who idp.Identity) ([]string, erro
 		return nil, idp.ErrNotFound
 	case realm.Tenant.SCIM:
 		return nil, login.ErrBySCIM
-	case who.GroupState == idp.GroupsUnknown && over.Protocol == idp.SAML:
-		return nil, idp.SAMLOverage(over.Provider)
 	case who.GroupState == idp.GroupsUnknown:
-		return nil, idp.GroupsOverage(over.Provider)
+		return nil, idp.Overage(over.Protocol, over.Provider)
 	}
 	user := directory.User{Tenant: who.Tenant, UserName: who.UserName, DisplayName: who.DisplayName, Active: true, Source: directory.JIT}
 	if who.Email != "" {

@@ -101,6 +101,14 @@ func CodeOf(err error) Code {
 	return ""
 }
 
+// Overage is GroupsOverage or SAMLOverage, as the connection speaks.
+func Overage(spoken Protocol, p Provider) *Error {
+	if spoken == SAML {
+		return SAMLOverage(p)
+	}
+	return GroupsOverage(p)
+}
+
 // GroupsOverage is the end of a sign-in whose identity has GroupState GroupsUnknown, in a tenant whose groups come from
 // claims. Where the directory is filled over SCIM the claim does not matter, and the sign-in goes on.
 func GroupsOverage(p Provider) *Error {

@@ -162,10 +162,7 @@ func (t *tx) person(ctx context.Context, r rules, i idp.Identity) (directory.Use
 			Hint: "The directory is filled over SCIM and does not have this person: assign them to the application at the identity provider.",
 		}
 	case !r.tenant.SCIM && i.GroupState == idp.GroupsUnknown:
-		if r.protocol == idp.SAML {
-			return user, idp.SAMLOverage(r.provider)
-		}
-		return user, idp.GroupsOverage(r.provider)
+		return user, idp.Overage(r.protocol, r.provider)
 	case !linked:
 		if err := t.shutOut(ctx, i); err != nil {
 			return user, err
